@@ -1,0 +1,392 @@
+"""The declaration of a dataset: what one ``<name>.yaml`` may say, as frozen pydantic models.
+
+What belongs here: fields, their meaning, their defaults, and the rules that bind one field to another. What does not:
+reading files (``registry``), building a pandera schema (``curate.contract``), and anything that imports pandas, polars or
+pandera: every Dagster run pays for importing this module.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from enum import StrEnum
+from functools import cached_property
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from supply_lake.storage.layout import KeyPattern
+
+NAME = r"^[a-z][a-z0-9_]{0,62}$"
+SYSTEM_COLUMN_PREFIX = "_"
+_SCALARS = (
+    "string|boolean|int8|int16|int32|int64|uint8|uint16|uint32|uint64|float32|float64|date|time|timestamp|json|binary"
+)
+_DECIMAL = r"decimal\((?:[1-9]|[12]\d|3[0-8]),(?:\d|[12]\d|3[0-8])\)"
+_COLUMN = r"[A-Za-z][A-Za-z0-9_ .\-/#()%&+]*"
+
+
+class Mode(StrEnum):
+    """How a snapshot stands to what is live in its partition."""
+
+    APPEND = "append"
+    REPLACE = "replace"
+    UPSERT = "upsert"
+
+
+class Evolution(StrEnum):
+    """What happens to columns that the contract does not name."""
+
+    EVOLVE = "evolve"
+    DISCARD = "discard"
+    FREEZE = "freeze"
+
+
+class KeyScope(StrEnum):
+    """Over which rows a primary key is unique: those of one partition date, or all live rows."""
+
+    PARTITION = "partition"
+    DATASET = "dataset"
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Source(_Model):
+    """Where the records come from, for people and for the snapshot record."""
+
+    system: str = Field(description="The system of record, for example `sap-ewm`.")
+    description: str = ""
+    contact: str = Field("", description="Who to ask when the source misbehaves.")
+    metadata: dict[str, str] = Field(default_factory=dict, description="Free facts copied to every snapshot record.")
+
+
+class Format(_Model):
+    """How to read the files. Compression is told by the bytes, never by the name."""
+
+    type: Literal["csv", "json", "jsonl", "parquet"] = Field(
+        description="`json` is one document (an array, or an object with `records_path`); `jsonl` is a record a line."
+    )
+    delimiter: str = Field(",", min_length=1, max_length=1)
+    quote: str = Field('"', max_length=1, description="Empty for files that quote nothing.")
+    encoding: str = Field("utf-8", description="Any codec that Python knows; a byte order mark is taken off.")
+    header: bool = Field(True, description="False: the file has no header line and the columns are in declared order.")
+    null_values: tuple[str, ...] = Field(
+        ("",), description="Texts that mean null in every column but text columns with `nulls` of their own."
+    )
+    records_path: str = Field("", description="JSON: dotted path to the array of records, for example `data.items`.")
+    trim: bool = Field(False, description="Strip white space around every value before it is cast.")
+    decimal_mark: Literal[".", ","] = "."
+    thousands_mark: Literal["", ",", ".", " ", "'"] = ""
+
+    @field_validator("encoding")
+    @classmethod
+    def _encoding_exists(cls, value: str) -> str:
+        try:
+            "".encode(value)
+        except LookupError:
+            raise ValueError(
+                f"Python knows no encoding {value!r}; `utf-8`, `utf-16` and `latin-1` are examples"
+            ) from None
+        return value
+
+    @model_validator(mode="after")
+    def _marks_differ(self) -> Format:
+        if self.thousands_mark == self.decimal_mark:
+            raise ValueError("`decimal_mark` and `thousands_mark` are the same")
+        return self
+
+
+class Landing(_Model):
+    """Under which keys the files of this dataset land."""
+
+    pattern: str = Field(
+        "",
+        description="Key below the landing root; `{yyyy}`, `{mm}`, `{dd}` give the date, `{file}` the file's name, `{path}` any depth, `*` anything. Default `<name>/{yyyy}/{mm}/{dd}/{file}`.",
+    )
+    same_content: Literal["skip", "publish"] = Field(
+        "skip",
+        description="What to do with bytes of this dataset that are published already under another name, same date.",
+    )
+
+
+class Checks(_Model):
+    """Rules for one column's values. A row that breaks one is rejected."""
+
+    gt: int | float | str | None = Field(None, description="Greater than; dates as ISO text, decimals as text.")
+    ge: int | float | str | None = Field(None, description="Greater than or equal to.")
+    lt: int | float | str | None = Field(None, description="Less than.")
+    le: int | float | str | None = Field(None, description="Less than or equal to.")
+    isin: tuple[str | int | float | bool, ...] | None = Field(None, description="The allowed values.")
+    notin: tuple[str | int | float | bool, ...] | None = Field(None, description="The forbidden values.")
+    matches: str | None = Field(None, description="A regular expression that the whole text must match.")
+    min_length: int | None = Field(None, ge=0, description="Least number of characters.")
+    max_length: int | None = Field(None, ge=0, description="Greatest number of characters.")
+    python: tuple[str, ...] = Field(
+        (), description="`module:function` taking a polars Series, giving a boolean Series."
+    )
+
+    @field_validator("matches")
+    @classmethod
+    def _regex_compiles(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                re.compile(value)
+            except re.error as error:
+                raise ValueError(f"`matches` is no regular expression ({error})") from None
+        return value
+
+
+class Column(_Model):
+    """One column of the published table."""
+
+    name: str = Field(pattern=f"^{_COLUMN}$", max_length=128)
+    type: str = Field(
+        description="string, boolean, int8…int64, uint8…uint64, float32, float64, decimal(p,s), date, time, timestamp, json, binary, list<T> or struct<name:T,…>."
+    )
+    description: str = ""
+    unit: str = Field("", description="For example `USD`, `kg`, `pieces`.")
+    nullable: bool | None = Field(None, description="Default: true, but false for primary key columns.")
+    source: tuple[str, ...] = Field(
+        (), description="Names that the files use for it; for nested JSON, dotted paths. Default: its own name."
+    )
+    formats: tuple[str, ...] = Field(
+        (), description="strptime formats of dates and timestamps, tried in order. Default ISO 8601."
+    )
+    timezone: str = Field("UTC", description="Zone of timestamps that carry no offset. Stored in UTC.")
+    nulls: tuple[str, ...] | None = Field(
+        None, description="Texts that mean null in this column, instead of the format's."
+    )
+    integral_floats: bool = Field(False, description="Integers may be written as `17850.0`; counted as coerced.")
+    true_values: tuple[str, ...] = ("true", "True", "TRUE", "1", "yes", "Y")
+    false_values: tuple[str, ...] = ("false", "False", "FALSE", "0", "no", "N")
+    checks: Checks = Checks()
+
+    @field_validator("source", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+    @field_validator("formats", mode="before")
+    @classmethod
+    def _one_or_many_formats(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+    @field_validator("type")
+    @classmethod
+    def _type_parses(cls, value: str) -> str:
+        return str(parse_type(value))
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone_exists(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError):
+            raise ValueError(f"no time zone is called {value!r}; `Europe/Paris` is an example") from None
+        return value
+
+    @cached_property
+    def dtype(self) -> DataType:
+        """The parsed type."""
+        return parse_type(self.type)
+
+    @property
+    def names_in_files(self) -> tuple[str, ...]:
+        """The names under which files may carry the column, the preferred one first."""
+        return self.source or (self.name,)
+
+
+class PartitionDate(_Model):
+    """Which date a row's snapshot is filed under."""
+
+    column: str | None = Field(None, description="A date or timestamp column; without it the landing date is used.")
+
+
+class Tombstone(_Model):
+    """Which rows say that their key is deleted."""
+
+    column: str
+    values: tuple[str, ...] = Field(
+        ("true",), min_length=1, description="Values of the column, as text, that mean deleted."
+    )
+
+
+class Freshness(_Model):
+    """When data counts as late."""
+
+    max_age_hours: float = Field(gt=0, description="Hours after which the newest commit is stale.")
+
+
+class DatasetSpec(_Model):
+    """One dataset: its identity, its source, how to read it, and its contract."""
+
+    name: str = Field(pattern=NAME, description="Name of the dataset, of its file and of its table.")
+    description: str
+    owner: str = Field(description="An e-mail address or `team:name`.")
+    group: str = Field("default", pattern=r"^[A-Za-z0-9_]+$", description="Group of the asset in the Dagster UI.")
+    tags: dict[str, str] = Field(default_factory=dict)
+    source: Source
+    format: Format
+    landing: Landing = Landing()
+    start_date: dt.date = Field(dt.date(2020, 1, 1), description="First partition.")
+    columns: tuple[Column, ...] = Field(min_length=1)
+    primary_key: tuple[str, ...] = ()
+    key_scope: KeyScope = KeyScope.PARTITION
+    order_by: str | None = Field(None, description="Of rows with one key, the one with the greatest value here stays.")
+    deduplicate: Literal["key", "row", "none"] | None = Field(
+        None, description="Default: `key` with a primary key, else `none`; `row` drops exact repeats."
+    )
+    mode: Mode = Mode.APPEND
+    partition_date: PartitionDate = PartitionDate()
+    tombstone: Tombstone | None = None
+    error_threshold: float = Field(
+        0.1, ge=0, le=1, description="Largest share of rejected rows with which a batch is still published."
+    )
+    evolution: Evolution = Evolution.EVOLVE
+    row_checks: tuple[str, ...] = Field(
+        (), description="`module:function` taking a polars DataFrame, giving a boolean Series."
+    )
+    freshness: Freshness | None = None
+    schedule: str | None = Field(
+        None, description="Cron line on which pending files are looked for besides the sensor."
+    )
+
+    @field_validator("primary_key", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+    @field_validator("owner")
+    @classmethod
+    def _owner_is_reachable(cls, value: str) -> str:
+        if not re.fullmatch(r"team:[\w.\- ]+|[^@\s]+@[^@\s]+\.[^@\s]+", value):
+            raise ValueError(f"{value!r} is neither an e-mail address nor `team:name`")
+        return value
+
+    @model_validator(mode="after")
+    def _fields_agree(self) -> DatasetSpec:
+        names = [column.name for column in self.columns]
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise ValueError(f"column {repeated[0]!r} is declared twice")
+        self._known("primary_key", self.primary_key)
+        self._known("order_by", [self.order_by] if self.order_by else [])
+        self._known("partition_date.column", [self.partition_date.column] if self.partition_date.column else [])
+        self._known("tombstone.column", [self.tombstone.column] if self.tombstone else [])
+        if self.partition_date.column and self.column(self.partition_date.column).dtype.name not in (
+            "date",
+            "timestamp",
+        ):
+            raise ValueError(f"`partition_date.column` {self.partition_date.column!r} is not of type date or timestamp")
+        if not self.primary_key:
+            for field, wants_key in (
+                ("mode: upsert", self.mode is Mode.UPSERT),
+                ("key_scope: dataset", self.key_scope is KeyScope.DATASET),
+                ("deduplicate: key", self.deduplicate == "key"),
+                ("tombstone", self.tombstone is not None),
+            ):
+                if wants_key:
+                    raise ValueError(f"`{field}` needs a `primary_key`")
+        if self.key_scope is KeyScope.DATASET and self.mode is not Mode.UPSERT:
+            raise ValueError("`key_scope: dataset` needs `mode: upsert`")
+        if self.mode is Mode.UPSERT and self.deduplicate not in (None, "key"):
+            raise ValueError("`mode: upsert` deduplicates by key; take `deduplicate` out")
+        for part in self.primary_key:
+            if self.column(part).dtype.nested:
+                raise ValueError(f"primary key column {part!r} is nested; a key is made of plain values")
+        self.key_pattern  # noqa: B018 - a pattern that cannot be used is an error of the declaration
+        return self
+
+    def _known(self, field: str, names: tuple[str, ...] | list[str]) -> None:
+        for name in names:
+            if all(column.name != name for column in self.columns):
+                raise ValueError(f"`{field}` names {name!r}, which is no declared column")
+
+    def column(self, name: str) -> Column:
+        """The declared column of this name; ``KeyError`` when there is none."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(name)
+
+    def is_nullable(self, column: Column) -> bool:
+        """Whether null is allowed: as declared, else no for key columns and yes for others."""
+        if column.nullable is not None:
+            return column.nullable
+        return column.name not in self.primary_key
+
+    @property
+    def dedupe_by(self) -> Literal["key", "row", "none"]:
+        """What makes two rows of one partition the same."""
+        return self.deduplicate or ("key" if self.primary_key else "none")
+
+    @cached_property
+    def key_pattern(self) -> KeyPattern:
+        """The compiled landing key pattern."""
+        return KeyPattern(self.landing.pattern or f"{self.name}/{{yyyy}}/{{mm}}/{{dd}}/{{file}}")
+
+
+class DataType(_Model):
+    """A parsed column type. ``str()`` gives its canonical text, which the schema fingerprint is made of."""
+
+    name: str
+    precision: int = 0
+    scale: int = 0
+    item: DataType | None = None
+    fields: tuple[tuple[str, DataType], ...] = ()
+
+    @property
+    def nested(self) -> bool:
+        return self.name in ("list", "struct")
+
+    def __str__(self) -> str:
+        if self.name == "decimal":
+            return f"decimal({self.precision},{self.scale})"
+        if self.name == "list":
+            return f"list<{self.item}>"
+        if self.name == "struct":
+            return f"struct<{','.join(f'{name}:{kind}' for name, kind in self.fields)}>"
+        return self.name
+
+
+def parse_type(text: str) -> DataType:
+    """Parse ``decimal(12,2)``, ``list<string>``, ``struct<a:int64,b:list<date>>`` and the plain names.
+
+    :raises ValueError: naming the part that is no type
+    """
+    text = re.sub(r"\s+", "", text)
+    if re.fullmatch(_SCALARS, text):
+        return DataType(name=text)
+    if re.fullmatch(_DECIMAL, text):
+        precision, scale = (int(number) for number in text[8:-1].split(","))
+        if scale > precision:
+            raise ValueError(f"{text!r}: the scale is larger than the precision")
+        return DataType(name="decimal", precision=precision, scale=scale)
+    if text.startswith("list<") and text.endswith(">"):
+        return DataType(name="list", item=parse_type(text[5:-1]))
+    if text.startswith("struct<") and text.endswith(">"):
+        return DataType(name="struct", fields=tuple(_struct_field(part) for part in _split_fields(text[7:-1])))
+    raise ValueError(
+        f"{text!r} is no type; use {_SCALARS.replace('|', ', ')}, decimal(p,s), list<T> or struct<name:T,…>"
+    )
+
+
+def _struct_field(text: str) -> tuple[str, DataType]:
+    name, colon, kind = text.partition(":")
+    if not (name and colon):
+        raise ValueError(f"{text!r} is no struct field; write name:type")
+    return name, parse_type(kind)
+
+
+def _split_fields(text: str) -> list[str]:
+    """Split at the commas that stand outside every bracket."""
+    parts, depth, start = [], 0, 0
+    for at, char in enumerate(text):
+        depth += (char in "<(") - (char in ">)")
+        if char == "," and depth == 0:
+            parts.append(text[start:at])
+            start = at + 1
+    return [*parts, text[start:]]

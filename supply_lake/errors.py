@@ -1,0 +1,120 @@
+"""Every error that supply_lake raises on purpose, in one tree.
+
+::
+
+    SupplyLakeError                 something a person can mend; one sentence says what, where and how
+    ├── UsageError                  the call itself is wrong (exit status 2)
+    ├── SettingsError               an environment variable has a value that cannot be used
+    ├── SpecError                   a dataset file is wrong; names file and line
+    ├── NotFound                    no such thing in this lake
+    │   ├── UnknownDataset
+    │   ├── UnknownSnapshot
+    │   └── UnknownCommit
+    ├── ObjectError                 one landed object cannot be used; its neighbours go on
+    │   ├── ObjectGone              it vanished between discovery and reading
+    │   ├── ObjectChanged           other bytes stand under its key now
+    │   └── UnreadableObject        corrupt, truncated, encrypted, or not of the declared format
+    ├── ContractError               the batch as a whole breaks its contract (schema, threshold)
+    ├── CommitConflict              another writer moved the live set that this commit was built on
+    ├── AlreadyPublished            an object version of this commit is published already
+    ├── StoreUnavailable            an object store or the metadata store does not answer; nothing is lost
+    ├── QueryError                  a query was refused or failed
+    └── VerificationError           files and records disagree
+
+What belongs here: the tree, and its one mapping to exit status and HTTP status. What does not: texts of messages (they are
+written where the fact is known) and any import of another room.
+"""
+
+from __future__ import annotations
+
+
+class SupplyLakeError(Exception):
+    """Base of everything raised on purpose. ``str(error)`` is one sentence fit for a person."""
+
+    exit_status = 1
+    http_status = 500
+
+
+class UsageError(SupplyLakeError):
+    """The caller asked for something that makes no sense, whatever the state of the lake."""
+
+    exit_status = 2
+    http_status = 400
+
+
+class SettingsError(SupplyLakeError):
+    """A ``SUPPLY_LAKE_*`` variable holds a value that cannot be used."""
+
+
+class SpecError(SupplyLakeError):
+    """A dataset file is wrong. The message reads ``file:line: what; remedy``."""
+
+    http_status = 422
+
+
+class NotFound(SupplyLakeError):
+    """Something was named that this lake does not have."""
+
+    http_status = 404
+
+
+class UnknownDataset(NotFound):
+    """No dataset file declares this name."""
+
+
+class UnknownSnapshot(NotFound):
+    """No record has this snapshot id."""
+
+
+class UnknownCommit(NotFound):
+    """The dataset has no such commit."""
+
+
+class ObjectError(SupplyLakeError):
+    """One landed object cannot be used. The batch goes on without it."""
+
+
+class ObjectGone(ObjectError):
+    """The object was deleted between discovery and reading."""
+
+
+class ObjectChanged(ObjectError):
+    """The object's bytes are no longer those that were discovered."""
+
+
+class UnreadableObject(ObjectError):
+    """The object is corrupt, truncated, encrypted, or not of the declared format."""
+
+
+class ContractError(SupplyLakeError):
+    """The batch as a whole breaks the dataset's contract."""
+
+    http_status = 422
+
+
+class CommitConflict(SupplyLakeError):
+    """The live set that this commit was built on has moved; build it again and retry."""
+
+    http_status = 409
+
+
+class AlreadyPublished(SupplyLakeError):
+    """At least one object version of this commit is published already."""
+
+    http_status = 409
+
+
+class StoreUnavailable(SupplyLakeError):
+    """A store does not answer. Nothing is lost; the work goes on when it is back."""
+
+    http_status = 503
+
+
+class QueryError(SupplyLakeError):
+    """A query was refused or failed."""
+
+    http_status = 400
+
+
+class VerificationError(SupplyLakeError):
+    """Files and records disagree."""

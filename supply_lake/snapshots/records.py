@@ -1,0 +1,302 @@
+"""The records of the lake: object versions, row counts, snapshots, batches, commits. Frozen values and their JSON.
+
+What belongs here: the nouns, the arithmetic of counts, and ``to_json`` / ``from_json``. What does not: storing them
+(``sql_store``) and producing them (``ingest``).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Status(StrEnum):
+    """What came of a batch, and so of its snapshots."""
+
+    COMMITTED = "committed"
+    REJECTED = "rejected"  # past its error threshold, or its schema is refused; nothing was published
+    FAILED = "failed"  # no object of it could be read, or its attempts are used up
+    EMPTY = "empty"  # no object of it holds a record
+
+
+class Outcome(StrEnum):
+    """What came of one object version in a batch."""
+
+    READ = "read"
+    EMPTY = "empty"
+    UNREADABLE = "unreadable"
+    GONE = "gone"
+    CHANGED = "changed"
+    SAME_CONTENT = "same_content"
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The four numbers. ``landed == published + rejected + deduplicated`` wherever they stand."""
+
+    landed: int = 0
+    published: int = 0
+    rejected: int = 0
+    deduplicated: int = 0
+
+    @property
+    def balanced(self) -> bool:
+        """Whether no row is lost or made up."""
+        return self.landed == self.published + self.rejected + self.deduplicated
+
+    def __add__(self, other: Rows) -> Rows:
+        return Rows(
+            self.landed + other.landed,
+            self.published + other.published,
+            self.rejected + other.rejected,
+            self.deduplicated + other.deduplicated,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRecord:
+    """One object version's part in a batch or in a snapshot."""
+
+    uri: str
+    key: str
+    etag: str
+    size: int
+    rows: Rows
+    outcome: Outcome = Outcome.READ
+    reason: str = ""
+    sha256: str = ""
+    deliveries: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """One Parquet file. ``path`` is relative to the lake root, or to the rejects root."""
+
+    path: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnStats:
+    """Figures of one column over a snapshot's files; ``min`` and ``max`` as text, ``None`` where unknown."""
+
+    name: str
+    type: str
+    nulls: int
+    min: str | None = None
+    max: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """An immutable set of Parquet files of one dataset and one partition date, and all that is known of it.
+
+    ``rows`` counts what this batch brought; ``rows_total`` counts the rows in ``files``, so ``rows_total`` is
+    ``rows.published`` plus what an upsert carried over from the snapshots that it supersedes. Files of a batch that
+    published nothing are empty, and ``commit`` is ``None``. ``superseded_by`` is the commit that took it out of the live set.
+    ``notes`` are sentences on what was skipped, coerced, added or ignored.
+    """
+
+    id: str
+    dataset: str
+    partition: dt.date
+    landing_date: dt.date
+    batch_id: str
+    status: Status
+    rows: Rows
+    rows_total: int = 0
+    bytes: int = 0
+    location: str = ""
+    files: tuple[DataFile, ...] = ()
+    rejects: tuple[DataFile, ...] = ()
+    columns: tuple[ColumnStats, ...] = ()
+    schema_fingerprint: str = ""
+    sources: tuple[SourceRecord, ...] = ()
+    supersedes: tuple[str, ...] = ()
+    commit: int | None = None
+    committed_at: dt.datetime | None = None
+    superseded_by: int | None = None
+    created_at: dt.datetime | None = None
+    run_id: str = ""
+    reason: str = ""
+    notes: tuple[str, ...] = ()
+    source_system: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def live(self) -> bool:
+        """Whether it belongs to the newest live set."""
+        return self.commit is not None and self.superseded_by is None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one run made of the object versions of one dataset and one landing date."""
+
+    id: str
+    dataset: str
+    landing_date: dt.date
+    status: Status
+    rows: Rows
+    sources: tuple[SourceRecord, ...] = ()
+    snapshots: tuple[Snapshot, ...] = ()
+    commit: int | None = None
+    run_id: str = ""
+    reason: str = ""
+    notes: tuple[str, ...] = ()
+    attempt: int = 1
+    recurated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One entry of a dataset's numbered history."""
+
+    dataset: str
+    number: int
+    committed_at: dt.datetime
+    batch_id: str
+    added: tuple[str, ...]
+    superseded: tuple[str, ...]
+
+
+def rows_json(rows: Rows) -> dict[str, int]:
+    """``{"landed": …, "published": …, "rejected": …, "deduplicated": …}``"""
+    return {
+        "landed": rows.landed,
+        "published": rows.published,
+        "rejected": rows.rejected,
+        "deduplicated": rows.deduplicated,
+    }
+
+
+def source_json(source: SourceRecord) -> dict[str, Any]:
+    """A source as public JSON."""
+    return {
+        "uri": source.uri,
+        "key": source.key,
+        "etag": source.etag,
+        "size": source.size,
+        "rows": rows_json(source.rows),
+        "outcome": str(source.outcome),
+        "reason": source.reason,
+        "sha256": source.sha256,
+        "deliveries": source.deliveries,
+    }
+
+
+def snapshot_json(snapshot: Snapshot) -> dict[str, Any]:
+    """A snapshot as public JSON, the shape that every door of the lake shows."""
+    return {
+        "dataset": snapshot.dataset,
+        "partition": snapshot.partition.isoformat(),
+        "landing_date": snapshot.landing_date.isoformat(),
+        "status": str(snapshot.status),
+        "commit": snapshot.commit,
+        "snapshot_id": snapshot.id,
+        "batch_id": snapshot.batch_id,
+        "supersedes": list(snapshot.supersedes),
+        "superseded_by": snapshot.superseded_by,
+        "live": snapshot.live,
+        "committed_at": _time(snapshot.committed_at),
+        "created_at": _time(snapshot.created_at),
+        "location": snapshot.location,
+        "bytes": snapshot.bytes,
+        "rows": rows_json(snapshot.rows),
+        "rows_total": snapshot.rows_total,
+        "schema_fingerprint": snapshot.schema_fingerprint,
+        "sources": [source_json(source) for source in snapshot.sources],
+        "files": [_file_json(file) for file in snapshot.files],
+        "rejects": [_file_json(file) for file in snapshot.rejects],
+        "columns": [
+            {"name": c.name, "type": c.type, "nulls": c.nulls, "min": c.min, "max": c.max} for c in snapshot.columns
+        ],
+        "run_id": snapshot.run_id,
+        "reason": snapshot.reason,
+        "notes": list(snapshot.notes),
+        "source_system": dict(snapshot.source_system),
+    }
+
+
+def snapshot_from_json(data: dict[str, Any]) -> Snapshot:
+    """The inverse of ``snapshot_json``."""
+    return Snapshot(
+        id=data["snapshot_id"],
+        dataset=data["dataset"],
+        partition=dt.date.fromisoformat(data["partition"]),
+        landing_date=dt.date.fromisoformat(data["landing_date"]),
+        batch_id=data["batch_id"],
+        status=Status(data["status"]),
+        rows=Rows(**data["rows"]),
+        rows_total=data["rows_total"],
+        bytes=data["bytes"],
+        location=data["location"],
+        files=tuple(DataFile(**file) for file in data["files"]),
+        rejects=tuple(DataFile(**file) for file in data["rejects"]),
+        columns=tuple(ColumnStats(**column) for column in data["columns"]),
+        schema_fingerprint=data["schema_fingerprint"],
+        sources=tuple(source_from_json(source) for source in data["sources"]),
+        supersedes=tuple(data["supersedes"]),
+        commit=data["commit"],
+        committed_at=_parse_time(data["committed_at"]),
+        superseded_by=data["superseded_by"],
+        created_at=_parse_time(data["created_at"]),
+        run_id=data["run_id"],
+        reason=data["reason"],
+        notes=tuple(data["notes"]),
+        source_system=dict(data["source_system"]),
+    )
+
+
+def source_from_json(data: dict[str, Any]) -> SourceRecord:
+    """The inverse of ``source_json``."""
+    return SourceRecord(**{**data, "rows": Rows(**data["rows"]), "outcome": Outcome(data["outcome"])})
+
+
+def batch_json(batch: Batch) -> dict[str, Any]:
+    """A batch as public JSON: the fields of its first snapshot, its own totals, and every snapshot under ``snapshots``."""
+    first = snapshot_json(batch.snapshots[0]) if batch.snapshots else {}
+    supersedes = [one for snapshot in batch.snapshots for one in snapshot.supersedes]
+    return {
+        **first,
+        "dataset": batch.dataset,
+        "partition": batch.landing_date.isoformat() if len(batch.snapshots) != 1 else first["partition"],
+        "landing_date": batch.landing_date.isoformat(),
+        "status": str(batch.status),
+        "commit": batch.commit,
+        "batch_id": batch.id,
+        "supersedes": supersedes,
+        "bytes": sum(snapshot.bytes for snapshot in batch.snapshots),
+        "rows": rows_json(batch.rows),
+        "rows_total": sum(snapshot.rows_total for snapshot in batch.snapshots),
+        "sources": [source_json(source) for source in batch.sources],
+        "run_id": batch.run_id,
+        "reason": batch.reason,
+        "notes": list(batch.notes),
+        "attempt": batch.attempt,
+        "recurated": batch.recurated,
+        "snapshots": [
+            {
+                "snapshot_id": s.id,
+                "partition": s.partition.isoformat(),
+                "rows": rows_json(s.rows),
+                "rows_total": s.rows_total,
+            }
+            for s in batch.snapshots
+        ],
+    }
+
+
+def _file_json(file: DataFile) -> dict[str, Any]:
+    return {"path": file.path, "rows": file.rows, "bytes": file.bytes, "sha256": file.sha256}
+
+
+def _time(value: dt.datetime | None) -> str | None:
+    return None if value is None else value.isoformat()
+
+
+def _parse_time(value: str | None) -> dt.datetime | None:
+    return None if value is None else dt.datetime.fromisoformat(value)

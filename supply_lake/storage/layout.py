@@ -1,0 +1,151 @@
+"""Where things lie: landing keys, lake paths and rejects paths. The only module that builds or parses them.
+
+What belongs here: pure functions between names and paths. What does not: opening a store, or deciding what to do with
+a path.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from dataclasses import dataclass
+
+import uuid_utils
+
+_PLACEHOLDERS = {
+    "{yyyy}": r"(?P<yyyy>[0-9]{4})",
+    "{mm}": r"(?P<mm>[0-9]{2})",
+    "{dd}": r"(?P<dd>[0-9]{2})",
+    "{file}": r"(?P<file>[^/]+)",
+    "{path}": r"(?P<path>.+)",
+    "*": r"[^/]*",
+}
+_TOKEN = re.compile("|".join(re.escape(token) for token in _PLACEHOLDERS))
+_SNAPSHOT_DIR = re.compile(
+    r"dataset=(?P<dataset>[^/]+)/year=(?P<yyyy>\d{4})/month=(?P<mm>\d{2})/day=(?P<dd>\d{2})/snapshot_id=(?P<id>[^/]+)(?:/|$)"
+)
+
+
+def new_snapshot_id() -> str:
+    """A UUIDv7 as text: ids sort by the time they were made."""
+    return str(uuid_utils.uuid7())
+
+
+def snapshot_dir(dataset: str, partition: dt.date, snapshot_id: str) -> str:
+    """Folder of one snapshot, below the lake root and below the rejects root alike."""
+    return f"dataset={dataset}/year={partition:%Y}/month={partition:%m}/day={partition:%d}/snapshot_id={snapshot_id}"
+
+
+def part_path(dataset: str, partition: dt.date, snapshot_id: str, number: int) -> str:
+    """Path of one Parquet part, numbered from 0."""
+    return f"{snapshot_dir(dataset, partition, snapshot_id)}/part-{number:05d}.parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotPath:
+    """What a lake path says."""
+
+    dataset: str
+    partition: dt.date
+    snapshot_id: str
+
+
+def parse_snapshot_path(path: str) -> SnapshotPath | None:
+    """The inverse of ``snapshot_dir`` and ``part_path``; ``None`` for a path that is neither."""
+    match = _SNAPSHOT_DIR.search(path)
+    if match is None:
+        return None
+    date = _date(match)
+    return SnapshotPath(match["dataset"], date, match["id"]) if date else None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyMatch:
+    """A landing key that fits a pattern. ``date`` is ``None`` where the pattern names no date."""
+
+    date: dt.date | None
+    file: str
+
+
+class KeyPattern:
+    """A dataset's landing key pattern, compiled.
+
+    :raises ValueError: when the pattern cannot tell keys (unknown or repeated placeholder, part of a date only)
+    """
+
+    def __init__(self, pattern: str) -> None:
+        self.pattern = pattern
+        if pattern.startswith("/") or ".." in pattern.split("/"):
+            raise ValueError(f"landing pattern {pattern!r} leaves the landing area; give a key below its root")
+        unknown = [found for found in re.findall(r"\{[^}]*\}", pattern) if found not in _PLACEHOLDERS]
+        if unknown:
+            raise ValueError(f"landing pattern {pattern!r} has {unknown[0]}; it takes {', '.join(_PLACEHOLDERS)}")
+        dated = [token for token in ("{yyyy}", "{mm}", "{dd}") if token in pattern]
+        if len(dated) not in (0, 3):
+            raise ValueError(
+                f"landing pattern {pattern!r} has only {' and '.join(dated)}; a date takes {{yyyy}}, {{mm}} and {{dd}}"
+            )
+        repeated = [token for token in _PLACEHOLDERS if token != "*" and pattern.count(token) > 1]
+        if repeated:
+            raise ValueError(f"landing pattern {pattern!r} has {repeated[0]} twice")
+        self.dated = bool(dated)
+        self._regex = re.compile(self._compile(pattern))
+
+    @staticmethod
+    def _compile(pattern: str) -> str:
+        out, end = [], 0
+        for token in _TOKEN.finditer(pattern):
+            out += [re.escape(pattern[end : token.start()]), _PLACEHOLDERS[token.group()]]
+            end = token.end()
+        return "".join([*out, re.escape(pattern[end:])])
+
+    def match(self, key: str) -> KeyMatch | None:
+        """What the key says, or ``None`` when it does not fit; a date that no calendar has does not fit."""
+        match = self._regex.fullmatch(key)
+        if match is None:
+            return None
+        date = _date(match) if self.dated else None
+        if self.dated and date is None:
+            return None
+        return KeyMatch(date, key.rpartition("/")[2])
+
+    def format(self, file: str, date: dt.date) -> str:
+        """The key under which a file of this name lands on this date.
+
+        :raises ValueError: when the pattern has a ``*``, or the file's name is not one path segment
+        """
+        if "/" in file or file in ("", ".", ".."):
+            raise ValueError(f"{file!r} is no file name")
+        key = self.pattern
+        for token, text in (
+            ("{yyyy}", f"{date:%Y}"),
+            ("{mm}", f"{date:%m}"),
+            ("{dd}", f"{date:%d}"),
+            ("{path}", file),
+            ("{file}", file),
+        ):
+            key = key.replace(token, text)
+        if "*" in self.pattern:
+            raise ValueError(f"landing pattern {self.pattern!r} has a `*`, so no key can be made from it")
+        return key
+
+    @property
+    def prefix(self) -> str:
+        """The folder that all keys of the pattern share, with its slash; empty for the root."""
+        return _folder(_TOKEN.split(self.pattern)[0] if _TOKEN.search(self.pattern) else self.pattern)
+
+    def prefix_on(self, date: dt.date) -> str:
+        """The narrowest folder that all keys of this date share, with its slash."""
+        text = self.pattern.replace("{yyyy}", f"{date:%Y}").replace("{mm}", f"{date:%m}").replace("{dd}", f"{date:%d}")
+        return _folder(_TOKEN.split(text)[0])
+
+
+def _folder(text: str) -> str:
+    return text[: text.rfind("/") + 1]
+
+
+def _date(match: re.Match[str]) -> dt.date | None:
+    try:
+        return dt.date(int(match["yyyy"]), int(match["mm"]), int(match["dd"]))
+    except ValueError:
+        return None
