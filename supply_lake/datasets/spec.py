@@ -20,9 +20,7 @@ from supply_lake.storage.layout import KeyPattern
 
 NAME = r"^[a-z][a-z0-9_]{0,62}$"
 SYSTEM_COLUMN_PREFIX = "_"
-_SCALARS = (
-    "string|boolean|int8|int16|int32|int64|uint8|uint16|uint32|uint64|float32|float64|date|time|timestamp|json|binary"
-)
+_SCALARS = "string|boolean|int8|int16|int32|int64|uint8|uint16|uint32|uint64|float32|float64|date|time|timestamp|json|binary"
 _DECIMAL = r"decimal\((?:[1-9]|[12]\d|3[0-8]),(?:\d|[12]\d|3[0-8])\)"
 _COLUMN = r"[A-Za-z][A-Za-z0-9_ .\-/#()%&+]*"
 
@@ -87,9 +85,7 @@ class Format(_Model):
         try:
             "".encode(value)
         except LookupError:
-            raise ValueError(
-                f"Python knows no encoding {value!r}; `utf-8`, `utf-16` and `latin-1` are examples"
-            ) from None
+            raise ValueError(f"Python knows no encoding {value!r}; `utf-8`, `utf-16` and `latin-1` are examples") from None
         return value
 
     @model_validator(mode="after")
@@ -124,9 +120,7 @@ class Checks(_Model):
     matches: str | None = Field(None, description="A regular expression that the whole text must match.")
     min_length: int | None = Field(None, ge=0, description="Least number of characters.")
     max_length: int | None = Field(None, ge=0, description="Greatest number of characters.")
-    python: tuple[str, ...] = Field(
-        (), description="`module:function` taking a polars Series, giving a boolean Series."
-    )
+    python: tuple[str, ...] = Field((), description="`module:function` taking a polars Series, giving a boolean Series.")
 
     @field_validator("matches")
     @classmethod
@@ -156,9 +150,7 @@ class Column(_Model):
         (), description="strptime formats of dates and timestamps, tried in order. Default ISO 8601."
     )
     timezone: str = Field("UTC", description="Zone of timestamps that carry no offset. Stored in UTC.")
-    nulls: tuple[str, ...] | None = Field(
-        None, description="Texts that mean null in this column, instead of the format's."
-    )
+    nulls: tuple[str, ...] | None = Field(None, description="Texts that mean null in this column, instead of the format's.")
     integral_floats: bool = Field(False, description="Integers may be written as `17850.0`; counted as coerced.")
     true_values: tuple[str, ...] = ("true", "True", "TRUE", "1", "yes", "Y")
     false_values: tuple[str, ...] = ("false", "False", "FALSE", "0", "no", "N")
@@ -209,9 +201,7 @@ class Tombstone(_Model):
     """Which rows say that their key is deleted."""
 
     column: str
-    values: tuple[str, ...] = Field(
-        ("true",), min_length=1, description="Values of the column, as text, that mean deleted."
-    )
+    values: tuple[str, ...] = Field(("true",), min_length=1, description="Values of the column, as text, that mean deleted.")
 
 
 class Freshness(_Model):
@@ -246,13 +236,9 @@ class DatasetSpec(_Model):
         0.1, ge=0, le=1, description="Largest share of rejected rows with which a batch is still published."
     )
     evolution: Evolution = Evolution.EVOLVE
-    row_checks: tuple[str, ...] = Field(
-        (), description="`module:function` taking a polars DataFrame, giving a boolean Series."
-    )
+    row_checks: tuple[str, ...] = Field((), description="`module:function` taking a polars DataFrame, giving a boolean Series.")
     freshness: Freshness | None = None
-    schedule: str | None = Field(
-        None, description="Cron line on which pending files are looked for besides the sensor."
-    )
+    schedule: str | None = Field(None, description="Cron line on which pending files are looked for besides the sensor.")
 
     @field_validator("primary_key", mode="before")
     @classmethod
@@ -369,9 +355,7 @@ def parse_type(text: str) -> DataType:
         return DataType(name="list", item=parse_type(text[5:-1]))
     if text.startswith("struct<") and text.endswith(">"):
         return DataType(name="struct", fields=tuple(_struct_field(part) for part in _split_fields(text[7:-1])))
-    raise ValueError(
-        f"{text!r} is no type; use {_SCALARS.replace('|', ', ')}, decimal(p,s), list<T> or struct<name:T,…>"
-    )
+    raise ValueError(f"{text!r} is no type; use {_SCALARS.replace('|', ', ')}, decimal(p,s), list<T> or struct<name:T,…>")
 
 
 def _struct_field(text: str) -> tuple[str, DataType]:

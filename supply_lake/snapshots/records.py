@@ -211,9 +211,7 @@ def snapshot_json(snapshot: Snapshot) -> dict[str, Any]:
         "sources": [source_json(source) for source in snapshot.sources],
         "files": [_file_json(file) for file in snapshot.files],
         "rejects": [_file_json(file) for file in snapshot.rejects],
-        "columns": [
-            {"name": c.name, "type": c.type, "nulls": c.nulls, "min": c.min, "max": c.max} for c in snapshot.columns
-        ],
+        "columns": [{"name": c.name, "type": c.type, "nulls": c.nulls, "min": c.min, "max": c.max} for c in snapshot.columns],
         "run_id": snapshot.run_id,
         "reason": snapshot.reason,
         "notes": list(snapshot.notes),

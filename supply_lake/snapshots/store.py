@@ -57,9 +57,7 @@ class MetadataStore(Protocol):
     def pending(self, datasets: Sequence[str] | None = None) -> list[PendingBatch]:
         """What waits, by dataset and landing date, oldest first."""
 
-    def pending_objects(
-        self, dataset: str, landing_date: dt.date, max_objects: int, max_bytes: int
-    ) -> list[LedgerEntry]:
+    def pending_objects(self, dataset: str, landing_date: dt.date, max_objects: int, max_bytes: int) -> list[LedgerEntry]:
         """The next pending object versions of one batch, in order of arrival then key; at least one if any is pending."""
 
     def objects(
