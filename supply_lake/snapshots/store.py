@@ -17,6 +17,18 @@ from supply_lake.storage.object_store import ObjectVersion
 
 
 @dataclass(frozen=True, slots=True)
+class PublishedContent:
+    """One published object version and its bytes' digest. ``live``: a snapshot of its batch is live; ``newest``: of its key."""
+
+    key: str
+    etag: str
+    size: int
+    sha256: str
+    live: bool
+    newest: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Proposal:
     """A commit that a batch asks for.
 
@@ -65,14 +77,27 @@ class MetadataStore(Protocol):
     ) -> Iterator[LedgerEntry]:
         """Ledger entries, by dataset and key."""
 
-    def published_content(self, dataset: str, landing_date: dt.date, sha256: str) -> str | None:
-        """Key of a published object of this dataset and landing date with these bytes, if any."""
+    def published_content(self, dataset: str, landing_date: dt.date) -> list[PublishedContent]:
+        """The object versions that committed batches of this dataset and landing date read, newest version of a key last."""
+
+    def start_attempt(self, objects: Sequence[ObjectVersion], max_attempts: int) -> int | None:
+        """Count an attempt before it begins, so that one which kills its process is counted too.
+
+        Objects whose ``max_attempts`` are used up already are set aside instead ("… attempts ended without a word").
+        Returns the number of this attempt, or ``None`` when none of the objects is pending any more.
+        """
+
+    def forgive_attempt(self, objects: Sequence[ObjectVersion]) -> None:
+        """Take the last counted attempt back: a store was away, the objects are not to blame."""
 
     def fail_attempt(self, objects: Sequence[ObjectVersion], reason: str, max_attempts: int) -> None:
-        """Count a failed attempt; at ``max_attempts`` the objects are set aside with the reason."""
+        """Note why the counted attempt failed; objects whose ``max_attempts`` are used up are set aside with the reason."""
 
-    def retry(self, dataset: str) -> int:
-        """Make the dataset's set-aside objects pending again; returns how many."""
+    def retry(self, dataset: str, landing_date: dt.date | None = None) -> int:
+        """Make pending again, with fresh attempts, what was set aside or was in a batch that published nothing.
+
+        Only the newest version of each key; of one landing date if given. Returns how many.
+        """
 
     # --- commits and records
 

@@ -1,0 +1,119 @@
+"""What goes into a batch: streams over object versions, without those whose bytes are published already.
+
+What belongs here: opening objects so that a change while reading is seen, and telling the same bytes under another name.
+What does not: parsing (``curate``).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import BinaryIO
+
+from supply_lake.curate.source import Source
+from supply_lake.datasets.spec import DatasetSpec
+from supply_lake.errors import ObjectChanged, ObjectGone
+from supply_lake.ingest.stores import Stores
+from supply_lake.snapshots.records import Outcome, Rows, SourceRecord
+from supply_lake.snapshots.store import PublishedContent
+from supply_lake.storage.object_store import ObjectStore, ObjectVersion
+
+_BLOCK = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """``sources`` are to be read; ``skipped`` are dealt with already; ``notes`` tell why."""
+
+    sources: tuple[Source, ...]
+    skipped: tuple[SourceRecord, ...]
+    notes: tuple[str, ...]
+
+
+def inspect(
+    stores: Stores, spec: DatasetSpec, landing_date: dt.date, objects: Sequence[ObjectVersion], *, skip_published: bool
+) -> Intake:
+    """Sort object versions into those to read and those whose content is published already.
+
+    Only objects that share their size with another candidate are hashed: reading every object twice would cost more than
+    the duplicates that it finds.
+    """
+    ordered = sorted(objects, key=lambda one: (one.modified, one.key))
+    twins = _same_content(stores, spec, landing_date, ordered) if skip_published else {}
+    skipped, notes, sources = [], [], []
+    for version in ordered:
+        twin = twins.get(version.key)
+        if twin is None:
+            sources.append(
+                Source(
+                    index=len(sources),
+                    key=version.key,
+                    open=partial(stores.landing.read, version),
+                    size=version.size,
+                    modified=version.modified,
+                )
+            )
+            continue
+        reason = f"same bytes as {twin}, which is published"
+        skipped.append(_record(stores.landing, version, Outcome.SAME_CONTENT, reason))
+        notes.append(f"{version.key} was skipped: {reason}")
+    return Intake(tuple(sources), tuple(skipped), tuple(notes))
+
+
+def _same_content(stores: Stores, spec: DatasetSpec, landing_date: dt.date, objects: Sequence[ObjectVersion]) -> dict[str, str]:
+    """Key → key of the published or earlier object of this dataset and date that has the same bytes."""
+    published = stores.metadata.published_content(spec.name, landing_date)
+    sizes = Counter(one.size for one in objects)
+    known_sizes = {one.size for one in published}
+    twins: dict[str, str] = {}
+    seen: dict[str, str] = {}
+    for version in objects:
+        if version.size == 0 or (sizes[version.size] < 2 and version.size not in known_sizes):
+            continue
+        digest = _sha256(stores.landing, version)
+        if digest is None:
+            continue
+        twin = next((one for one in published if one.sha256 == digest and _stands_for(one, version)), None)
+        if twin is not None and (twin.key == version.key or spec.landing.same_content == "skip"):
+            twins[version.key] = twin.key
+        elif digest in seen and spec.landing.same_content == "skip":
+            twins[version.key] = seen[digest]
+        seen.setdefault(digest, version.key)
+    return twins
+
+
+def _stands_for(published: PublishedContent, version: ObjectVersion) -> bool:
+    """Whether the published bytes make these superfluous: put again under their own key, or live under another."""
+    return published.newest if published.key == version.key else published.live
+
+
+def _sha256(store: ObjectStore, version: ObjectVersion) -> str | None:
+    """Hex digest of the bytes; ``None`` when they are gone or changed, which the reading of the batch then records."""
+    digest = hashlib.sha256()
+    try:
+        with store.read(version) as stream:
+            for block in _blocks(stream):
+                digest.update(block)
+    except (ObjectGone, ObjectChanged):
+        return None
+    return digest.hexdigest()
+
+
+def _blocks(stream: BinaryIO):  # type: ignore[no-untyped-def]
+    return iter(partial(stream.read, _BLOCK), b"")
+
+
+def _record(store: ObjectStore, version: ObjectVersion, outcome: Outcome, reason: str) -> SourceRecord:
+    return SourceRecord(
+        uri=store.uri(version.key),
+        key=version.key,
+        etag=version.etag,
+        size=version.size,
+        rows=Rows(),
+        outcome=outcome,
+        reason=reason,
+    )
