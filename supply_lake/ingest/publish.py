@@ -1,7 +1,8 @@
 """One batch, from object versions to a commit: stage, decide, settle, write, commit.
 
-What belongs here: the sequence, the decision whether a batch is published, and who gets which numbers. What does not: choosing
-the objects (``batches``), reading and validating rows (``curate``), and the atomicity of the commit (the metadata store).
+What belongs here: the sequence, and the decision whether a batch is published. What does not: choosing the objects
+(``batches``), telling the numbers apart (``accounts``), reading and validating rows (``curate``), and the atomicity of the
+commit (the metadata store).
 
 Nothing written before the commit can be seen by a reader: files of a snapshot that was never committed are unreachable.
 """
@@ -11,15 +12,17 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
-from supply_lake.curate.curate import LivePart, Options, Settled, Source, Staged, stage
+from supply_lake.curate.curate import LivePart, Options, Settled, Staged, stage
 from supply_lake.datasets.spec import DatasetSpec, KeyScope, Mode
 from supply_lake.errors import CommitConflict
-from supply_lake.ingest.content import Intake, inspect
+from supply_lake.ingest.accounts import Accounts, Share
+from supply_lake.ingest.content import inspect
 from supply_lake.ingest.stores import Stores
 from supply_lake.snapshots.key_filter import candidates
-from supply_lake.snapshots.parquet import Written, write_parts
-from supply_lake.snapshots.records import Batch, Outcome, Rows, Snapshot, SourceRecord, Status
+from supply_lake.snapshots.parquet import write_parts
+from supply_lake.snapshots.records import Batch, Outcome, Snapshot, Status
 from supply_lake.snapshots.store import Proposal
 from supply_lake.storage.layout import new_snapshot_id, snapshot_dir
 from supply_lake.storage.object_store import ObjectVersion
@@ -54,27 +57,30 @@ def run_batch(stores: Stores, work: Work) -> Batch:
     scratch = stores.settings.scratch / batch_id
     options = Options(memory_bytes=stores.settings.memory_bytes, threads=stores.settings.threads)
     with stage(work.spec, intake.sources, landing_date=work.landing_date, scratch=scratch, options=options) as staged:
-        return _Publication(stores, work, intake, staged, batch_id).run()
+        accounts = Accounts(stores.landing, work.objects, work.deliveries, intake.skipped, staged.sources)
+        publication = _Publication(stores, work, staged, accounts, batch_id, (*intake.notes, *staged.notes))
+        return publication.run()
 
 
 class _Publication:
     """The second half of a batch, after its rows are staged."""
 
-    def __init__(self, stores: Stores, work: Work, intake: Intake, staged: Staged, batch_id: str) -> None:
-        self.stores, self.work, self.intake, self.staged, self.batch_id = stores, work, intake, staged, batch_id
-        self.spec = work.spec
-        self.notes = (*intake.notes, *staged.notes)
+    def __init__(
+        self, stores: Stores, work: Work, staged: Staged, accounts: Accounts, batch_id: str, notes: tuple[str, ...]
+    ) -> None:
+        self.stores, self.work, self.staged, self.accounts = stores, work, staged, accounts
+        self.batch_id, self.notes, self.spec = batch_id, notes, work.spec
 
     def run(self) -> Batch:
+        refusal = self._refusal()
+        if refusal:
+            return self._record(self.staged.refuse(refusal[1]), *refusal)
         for _ in range(COMMIT_TRIES):
-            refusal = self._refusal()
-            if refusal:
-                return self._record(self.staged.settle([]), *refusal)
             live = self._live_snapshots()
             settled = self.staged.settle([part for snapshot in live for part in self._live_parts(snapshot)])
             if settled.rows.published == 0:
                 return self._record(settled, Status.EMPTY, NOTHING_NEW)
-            snapshots = self._write(settled, live)
+            snapshots = self._write(settled)
             try:
                 return self._commit(settled, snapshots, live)
             except CommitConflict:
@@ -83,7 +89,7 @@ class _Publication:
                 self._forget(snapshots)
                 raise
         raise CommitConflict(
-            f"dataset {self.spec.name}: {COMMIT_TRIES} times another writer committed first; run the batch of "
+            f"dataset {self.spec.name}: another writer committed first {COMMIT_TRIES} times in a row; run the batch of "
             f"{self.work.landing_date} again when fewer writers are at work"
         )
 
@@ -95,21 +101,16 @@ class _Publication:
         if staged.schema_problem:
             return Status.REJECTED, staged.schema_problem
         if staged.rows_landed == 0:
-            return Status.EMPTY, self._nothing_landed()
-        outcomes = {source.outcome for source in staged.sources}
-        if outcomes and outcomes <= {Outcome.UNREADABLE}:
-            return Status.FAILED, "; ".join(f"{source.key}: {source.reason}" for source in staged.sources[:3])
+            return Status.EMPTY, self.accounts.reasons() or "no object of it is there any more"
+        if all(source.outcome is Outcome.UNREADABLE for source in staged.sources):
+            return Status.FAILED, self.accounts.reasons()
         share = staged.rows_rejected / staged.rows_landed
         if share > spec.error_threshold or staged.rows_rejected == staged.rows_landed:
             return Status.REJECTED, (
-                f"{staged.rows_rejected:,} of {staged.rows_landed:,} rows break the contract ({share:.1%}; "
-                f"error_threshold is {spec.error_threshold:.1%}); see them with `supply-lake rejects {spec.name}`"
+                f"{staged.rows_rejected:,} of {staged.rows_landed:,} rows break the contract ({share:.1%}, where "
+                f"error_threshold allows {spec.error_threshold:.1%}); read them with `supply-lake rejects {spec.name}`"
             )
         return None
-
-    def _nothing_landed(self) -> str:
-        reasons = [f"{source.key}: {source.reason or source.outcome}" for source in self._sources({})]
-        return "; ".join(reasons[:3]) + (f"; and {len(reasons) - 3} more" if len(reasons) > 3 else "")
 
     # --- what is live
 
@@ -117,37 +118,40 @@ class _Publication:
         """The live snapshots whose rows take part in an upsert; none for the other modes."""
         if self.spec.mode is not Mode.UPSERT:
             return []
-        metadata = self.stores.metadata
+        live = self.stores.metadata.live
         if self.spec.key_scope is KeyScope.PARTITION:
-            return [one for date in self.staged.dates for one in metadata.live(self.spec.name, partition=date)]
-        live = metadata.live(self.spec.name)
-        touched = set(self.staged.dates)
-        elsewhere = [one for one in live if one.partition not in touched]
-        found = candidates(self.staged, elsewhere, self.stores.lake)
-        return [one for one in live if one.partition in touched] + found
+            return [one for date in self.staged.dates for one in live(self.spec.name, partition=date)]
+        everywhere, touched = live(self.spec.name), set(self.staged.dates)
+        elsewhere = [one for one in everywhere if one.partition not in touched]
+        chosen = {one.id for one in candidates(self.staged.keys, elsewhere, self.stores.lake)}
+        partitions = touched | {one.partition for one in elsewhere if one.id in chosen}
+        return [one for one in everywhere if one.partition in partitions]
 
     def _live_parts(self, snapshot: Snapshot) -> list[LivePart]:
-        return [
-            LivePart(snapshot.partition, snapshot.id, lambda path=file.path: self.stores.lake.read(path))
-            for file in snapshot.files
-        ]
+        return [LivePart(snapshot.partition, snapshot.id, partial(self.stores.lake.read, file.path)) for file in snapshot.files]
 
     # --- writing
 
-    def _write(self, settled: Settled, live: Sequence[Snapshot]) -> tuple[Snapshot, ...]:
+    def _write(self, settled: Settled) -> tuple[Snapshot, ...]:
         """Write every changed partition's files, and the rejects beside the first."""
-        shares = settled.by_partition
-        dates = settled.changed_partitions
-        snapshots = []
-        for number, date in enumerate(dates):
-            share = shares[date]
-            snapshot = self._blank(date, Status.COMMITTED)
-            written = write_parts(self.stores.lake, self.spec, date, snapshot.id, settled.tables(date), self.staged.columns)
-            others = _total(shares[other].rows for other in dates if other != date)
-            rows = share.rows if number else settled.rows - others
-            by_source = share.by_source if number else _rest(settled.by_source, [shares[d].by_source for d in dates[1:]])
-            snapshots.append(self._filled(snapshot, written, rows, by_source, share.rows_total))
+        shares = self.accounts.shares(settled)
+        snapshots = [self._write_one(settled, date, share) for date, share in shares.items()]
         return (self._with_rejects(snapshots[0], settled), *snapshots[1:])
+
+    def _write_one(self, settled: Settled, date: dt.date, share: Share) -> Snapshot:
+        blank = self._blank(date, Status.COMMITTED)
+        written = write_parts(self.stores.lake, self.spec, date, blank.id, settled.tables(date))
+        return replace(
+            blank,
+            rows=share.rows,
+            rows_total=share.rows_total,
+            sources=share.sources,
+            bytes=sum(file.bytes for file in written.files),
+            location=self.stores.lake.uri(snapshot_dir(self.spec.name, date, blank.id)),
+            files=written.files,
+            columns=written.columns,
+            schema_fingerprint=self.staged.fingerprint,
+        )
 
     def _blank(self, partition: dt.date, status: Status, reason: str = "") -> Snapshot:
         return Snapshot(
@@ -157,7 +161,7 @@ class _Publication:
             landing_date=self.work.landing_date,
             batch_id=self.batch_id,
             status=status,
-            rows=Rows(),
+            rows=self.accounts.nothing,
             run_id=self.work.run_id,
             reason=reason,
             notes=self.notes,
@@ -165,27 +169,10 @@ class _Publication:
             source_system={"system": self.spec.source.system, **self.spec.source.metadata},
         )
 
-    def _filled(
-        self, snapshot: Snapshot, written: Written, rows: Rows, by_source: dict[str, Rows], rows_total: int
-    ) -> Snapshot:
-        directory = snapshot_dir(snapshot.dataset, snapshot.partition, snapshot.id)
-        return replace(
-            snapshot,
-            rows=rows,
-            rows_total=rows_total,
-            bytes=sum(file.bytes for file in written.files),
-            location=self.stores.lake.uri(directory),
-            files=written.files,
-            columns=written.columns,
-            schema_fingerprint=self.staged.fingerprint,
-            sources=self._sources(by_source, only=True),
-        )
-
     def _with_rejects(self, snapshot: Snapshot, settled: Settled) -> Snapshot:
-        rows = settled.rows
-        if rows.rejected + rows.deduplicated == 0:
+        if settled.rows.rejected + settled.rows.deduplicated == 0:
             return snapshot
-        written = write_parts(self.stores.rejects, self.spec, snapshot.partition, snapshot.id, settled.rejects(), None)
+        written = write_parts(self.stores.rejects, self.spec, snapshot.partition, snapshot.id, settled.rejects())
         return replace(snapshot, rejects=written.files)
 
     def _forget(self, snapshots: Sequence[Snapshot]) -> None:
@@ -196,29 +183,28 @@ class _Publication:
     # --- records
 
     def _commit(self, settled: Settled, snapshots: tuple[Snapshot, ...], live: Sequence[Snapshot]) -> Batch:
-        mode, changed = self.spec.mode, settled.changed_partitions
-        read = {date: tuple(one.id for one in live if one.partition == date) for date in changed}
-        proposal = Proposal(
-            batch=self._batch(Status.COMMITTED, settled, snapshots, ""),
-            objects=self.work.objects,
-            based_on=tuple(read.items()) if mode is Mode.UPSERT else (),
-            supersede_live=changed if mode is Mode.REPLACE and not self.work.recurates else (),
-            supersedes=tuple(one.id for one in live if one.partition in read) or self.work.supersedes,
-            recurates=self.work.recurates,
+        mode, dates = self.spec.mode, tuple(one.partition for one in snapshots)
+        read = {date: tuple(one.id for one in live if one.partition == date) for date in dates}
+        merged = tuple(one for ids in read.values() for one in ids)
+        return self.stores.metadata.commit(
+            Proposal(
+                batch=self._batch(Status.COMMITTED, settled, snapshots, ""),
+                objects=self.work.objects,
+                based_on=tuple(read.items()) if mode is Mode.UPSERT else (),
+                supersede_live=dates if mode is Mode.REPLACE else (),
+                supersedes=merged if mode is Mode.UPSERT else self.work.supersedes,
+                recurates=self.work.recurates,
+            )
         )
-        return self.stores.metadata.commit(proposal)
 
     def _record(self, settled: Settled, status: Status, reason: str) -> Batch:
-        """Record a batch that publishes nothing: rows that were good are not published, so they count as rejected."""
-        first = min(settled.by_partition, default=self.work.landing_date)
-        rows, by_source = settled.rows, settled.by_source
-        if status is not Status.EMPTY:
-            rows, by_source = _all_rejected(rows), {key: _all_rejected(one) for key, one in by_source.items()}
-        snapshot = self._blank(first, status, reason)
-        snapshot = replace(snapshot, rows=rows, sources=self._sources(by_source))
+        """Record a batch that publishes nothing; one snapshot record carries its rejects."""
+        partition = min(self.staged.dates, default=self.work.landing_date)
+        snapshot = replace(
+            self._blank(partition, status, reason), rows=settled.rows, sources=self.accounts.sources(settled.by_source)
+        )
         snapshot = self._with_rejects(snapshot, settled)
-        batch = replace(self._batch(status, settled, (snapshot,), reason), rows=rows, sources=snapshot.sources)
-        return self.stores.metadata.record(batch, self.work.objects)
+        return self.stores.metadata.record(self._batch(status, settled, (snapshot,), reason), self.work.objects)
 
     def _batch(self, status: Status, settled: Settled, snapshots: tuple[Snapshot, ...], reason: str) -> Batch:
         return Batch(
@@ -227,7 +213,7 @@ class _Publication:
             landing_date=self.work.landing_date,
             status=status,
             rows=settled.rows,
-            sources=self._sources(settled.by_source),
+            sources=self.accounts.sources(settled.by_source),
             snapshots=snapshots,
             run_id=self.work.run_id,
             reason=reason,

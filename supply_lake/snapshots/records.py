@@ -54,6 +54,14 @@ class Rows:
             self.deduplicated + other.deduplicated,
         )
 
+    def __sub__(self, other: Rows) -> Rows:
+        return Rows(
+            self.landed - other.landed,
+            self.published - other.published,
+            self.rejected - other.rejected,
+            self.deduplicated - other.deduplicated,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class SourceRecord:

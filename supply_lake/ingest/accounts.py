@@ -1,0 +1,92 @@
+"""Who gets which numbers: the rows of a batch, told apart by snapshot and by source object.
+
+What belongs here: arithmetic on counts, and the source records made of them. What does not: counting (``curate`` counts).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from supply_lake.curate.curate import Settled, SourceOutcome
+from supply_lake.snapshots.records import Outcome, Rows, SourceRecord
+from supply_lake.storage.object_store import ObjectStore, ObjectVersion
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One snapshot's part of a batch. ``rows_total`` counts the rows in its files, those carried over included."""
+
+    rows: Rows
+    rows_total: int
+    sources: tuple[SourceRecord, ...]
+
+
+class Accounts:
+    """The books of one batch."""
+
+    nothing = Rows()
+
+    def __init__(
+        self,
+        landing: ObjectStore,
+        objects: Sequence[ObjectVersion],
+        deliveries: Mapping[str, int],
+        skipped: Sequence[SourceRecord],
+        outcomes: Iterable[SourceOutcome],
+    ) -> None:
+        versions = {one.key: one for one in objects}
+        read = [
+            SourceRecord(
+                uri=landing.uri(one.key),
+                key=one.key,
+                etag=versions[one.key].etag,
+                size=versions[one.key].size,
+                rows=Rows(),
+                outcome=Outcome(one.outcome),
+                reason=one.reason,
+                sha256=one.sha256,
+            )
+            for one in outcomes
+        ]
+        self._records = tuple(replace(one, deliveries=deliveries.get(one.key, 1)) for one in (*read, *skipped))
+
+    def reasons(self) -> str:
+        """Why the objects gave no rows, the first few by name."""
+        told = [f"{one.key}: {one.reason}" for one in self._records if one.reason]
+        return "; ".join(told[:3]) + (f"; and {len(told) - 3} more objects" if len(told) > 3 else "")
+
+    def sources(self, by_source: Mapping[str, Rows]) -> tuple[SourceRecord, ...]:
+        """Every object of the batch with its rows."""
+        return tuple(replace(one, rows=by_source.get(one.key, Rows())) for one in self._records)
+
+    def shares(self, settled: Settled) -> dict[dt.date, Share]:
+        """Each changed partition's share, oldest first.
+
+        What belongs to no changed partition (rejected rows, repeats of rows that are live unchanged) goes to the first, so
+        that the shares add up to the batch.
+        """
+        first, *later = settled.changed_partitions
+        counts = {date: settled.by_partition[date] for date in settled.changed_partitions}
+        shares = {
+            first: Share(
+                rows=settled.rows - _sum(counts[date].rows for date in later),
+                rows_total=counts[first].rows_total,
+                sources=self.sources(
+                    {
+                        key: rows - _sum(counts[date].by_source.get(key, Rows()) for date in later)
+                        for key, rows in settled.by_source.items()
+                    }
+                ),
+            )
+        }
+        for date in later:
+            involved = self.sources(counts[date].by_source)
+            sources = tuple(one for one in involved if one.rows.landed)
+            shares[date] = Share(counts[date].rows, counts[date].rows_total, sources)
+        return shares
+
+
+def _sum(parts: Iterable[Rows]) -> Rows:
+    return sum(parts, Rows())
