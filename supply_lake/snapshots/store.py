@@ -33,14 +33,19 @@ class Proposal:
     """A commit that a batch asks for.
 
     ``based_on`` lists, for partitions whose new snapshot was built from the live rows (upsert), the ids that were read;
-    the commit conflicts when one of those partitions has other live snapshots now. ``supersede_live`` lists partitions in
-    which everything live at commit time is superseded (replace). ``supersedes`` lists snapshot ids besides those.
-    The snapshots' own ``supersedes``, ``commit`` and ``committed_at`` are filled in by the store.
+    the commit conflicts when one of those partitions has other live snapshots now. Where the batch has a new snapshot in such
+    a partition, what was read is superseded. ``based_on_commit`` is the dataset's newest commit when its live set was read;
+    the commit conflicts when there is a newer one. Whoever looked at the whole live set needs it: an upsert with keys of
+    dataset scope has to know that no other writer put the same key on another date meanwhile. ``supersede_live`` lists
+    partitions in which everything live at commit time is superseded (replace). ``supersedes`` lists snapshot ids besides those.
+    The snapshots' own ``supersedes``, ``commit`` and ``committed_at`` are filled in by the store; what is superseded in a
+    partition without a new snapshot stands on the batch's first snapshot.
     """
 
     batch: Batch
     objects: tuple[ObjectVersion, ...]
     based_on: tuple[tuple[dt.date, tuple[str, ...]], ...] = ()
+    based_on_commit: int | None = None
     supersede_live: tuple[dt.date, ...] = ()
     supersedes: tuple[str, ...] = ()
     recurates: bool = False
@@ -51,14 +56,24 @@ class MetadataStore(Protocol):
 
     # --- the ledger of landed objects
 
-    def register(self, entries: Iterable[LedgerEntry]) -> int:
+    def register(self, entries: Iterable[LedgerEntry], *, listed: bool = False) -> int:
         """Enter object versions; one that is known counts another delivery and keeps its state. Returns how many were new.
 
-        A pending version of the same key that is older (by ``modified``) becomes ``replaced``.
+        A pending version of the same key that is not newer (by ``modified``) becomes ``replaced``; a new version that is older
+        than one that is known is entered as ``replaced``: the lake never goes back to older bytes because an event came late.
+        A version that was ignored or refused becomes pending when it is entered as pending.
+
+        :param listed: the entries were seen standing in landing, so they are its present whatever their times say: an older
+            one is pending too (its copy kept its time, or a clock went back), and one that was ``replaced`` or gone when it was
+            to be read is pending again
         """
 
     def known(self, keys: Sequence[str]) -> dict[str, set[tuple[str, int]]]:
-        """For each key that the ledger has, its known ``(etag, size)`` pairs."""
+        """For each key that the ledger has, its known ``(etag, size)`` pairs.
+
+        Left out are versions that were ``replaced`` or gone: when a listing shows one of them, it has come back and has to be
+        registered again.
+        """
 
     def prefix_fingerprints(self) -> dict[str, int]:
         """Fingerprint of every landing folder as it was when last listed and entered whole."""
@@ -67,10 +82,10 @@ class MetadataStore(Protocol):
         """Remember that these folders' listings are entered whole."""
 
     def pending(self, datasets: Sequence[str] | None = None) -> list[PendingBatch]:
-        """What waits, by dataset and landing date, oldest first."""
+        """What waits, by landing date then dataset."""
 
     def pending_objects(self, dataset: str, landing_date: dt.date, max_objects: int, max_bytes: int) -> list[LedgerEntry]:
-        """The next pending object versions of one batch, in order of arrival then key; at least one if any is pending."""
+        """The next pending object versions of one batch, by ``modified`` then key; at least one if any is pending."""
 
     def objects(
         self, dataset: str | None = None, state: ObjectState | None = None, landing_date: dt.date | None = None
@@ -84,7 +99,8 @@ class MetadataStore(Protocol):
         """Count an attempt before it begins, so that one which kills its process is counted too.
 
         Objects whose ``max_attempts`` are used up already are set aside instead ("… attempts ended without a word").
-        Returns the number of this attempt, or ``None`` when none of the objects is pending any more.
+        Returns the number of this attempt, or ``None``, and counts nothing, when not all of the objects are pending (any more):
+        then ask for what is pending again.
         """
 
     def forgive_attempt(self, objects: Sequence[ObjectVersion]) -> None:
@@ -104,24 +120,41 @@ class MetadataStore(Protocol):
     def commit(self, proposal: Proposal) -> Batch:
         """Make the batch's snapshots visible, in one transaction, as the dataset's next commit; settles its objects.
 
-        :raises AlreadyPublished: an object version was published by another commit (unless ``recurates``)
-        :raises CommitConflict: a ``based_on`` partition has moved, or a snapshot of ``supersedes`` is no longer live
+        Its objects are done, and published if they were read; those that had other bytes are ``replaced``. ``committed_at`` is
+        the clock's time, but always later than the dataset's commit before, and later than any time that ``commit_at``
+        answered for. A batch that is committed already (the answer to the first call was lost) is handed back as stored.
+
+        :raises AlreadyPublished: an object version was published by another commit, or was overwritten and its newer version
+            is published (unless ``recurates``)
+        :raises CommitConflict: ``based_on`` has moved, or a snapshot of ``supersedes`` is no longer live
         """
 
     def record(self, batch: Batch, objects: Sequence[ObjectVersion]) -> Batch:
-        """Record a batch that published nothing (rejected, failed, empty) and settle its objects, atomically."""
+        """Record a batch that published nothing (rejected, failed, empty) and settle its objects, atomically.
+
+        Objects that a commit published, and those that are set aside, stay so. A batch that is recorded already is handed back.
+        """
 
     def last_commit(self, dataset: str) -> int:
         """Number of the newest commit; 0 when there is none."""
 
     def commit_at(self, dataset: str, time: dt.datetime) -> int:
-        """Number of the newest commit not later than the time; 0 when there is none."""
+        """Number of the newest commit not later than the time; 0 when there is none.
+
+        For a time that is not in the future the answer holds for ever: no later commit is dated before it.
+        """
 
     def commits(self, dataset: str) -> list[Commit]:
         """The dataset's history, oldest first."""
 
     def live(self, dataset: str, commit: int | None = None, partition: dt.date | None = None) -> list[Snapshot]:
-        """The live set at a commit (the newest when left out), by partition then commit; of one partition if given."""
+        """The live set at a commit (the newest when left out), by partition then commit; of one partition if given.
+
+        :raises UnknownCommit: the dataset has no such commit (0, the empty beginning, is one)
+        """
+
+    def latest(self, dataset: str, partition: dt.date | None = None) -> Snapshot | None:
+        """The live snapshot of the newest commit that has one; of several, that of the latest partition."""
 
     def snapshots(self, dataset: str, limit: int | None = None) -> list[Snapshot]:
         """All snapshot records of the dataset whatever their status, newest first."""

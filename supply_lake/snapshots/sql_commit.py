@@ -1,0 +1,187 @@
+"""The commit: the one write that makes a batch's snapshots visible; and its sibling for batches that publish nothing.
+
+What belongs here: the sequence inside the transaction. What does not: the ledger's part of it (``sql_settle``) and reading
+what was committed (``sql_history``).
+
+A commit holds its dataset's row from its first statement to its end, so commits of one dataset queue, and each sees all that
+the one before it wrote. That is why numbers have no gaps, times only grow, and no update is lost.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from supply_lake.errors import CommitConflict
+from supply_lake.snapshots.records import Batch, Snapshot
+from supply_lake.snapshots.sql_history import batch_by_id, batch_text, snapshot_text
+from supply_lake.snapshots.sql_ledger import chunks
+from supply_lake.snapshots.sql_schema import batches, commits, datasets, from_micros, is_live, snapshots
+from supply_lake.snapshots.sql_settle import refuse_published, settle
+from supply_lake.snapshots.store import Proposal
+from supply_lake.storage.object_store import ObjectVersion
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where a dataset's history ends: its newest commit, and the time up to which readers were promised no other."""
+
+    last_commit: int
+    last_committed_at: int
+    answered_until: int
+
+    def next_time(self, now: int) -> int:
+        """The time of the next commit: the clock's, unless history or a promise is ahead of it."""
+        return max(now, self.last_committed_at + 1, self.answered_until + 1)
+
+
+def lock_dataset(connection: sa.Connection, dataset: str) -> Head:
+    """Hold the dataset against other commits until the transaction ends."""
+    connection.execute(_insert_if_absent(connection.dialect.name).values(dataset=dataset).on_conflict_do_nothing())
+    query = sa.select(datasets.c.last_commit, datasets.c.last_committed_at, datasets.c.answered_until)
+    row = connection.execute(query.where(datasets.c.dataset == dataset).with_for_update()).one()
+    return Head(*row)
+
+
+def _insert_if_absent(dialect: str) -> postgresql.Insert | sqlite.Insert:
+    return postgresql.insert(datasets) if dialect == "postgresql" else sqlite.insert(datasets)
+
+
+def commit(connection: sa.Connection, proposal: Proposal, now: int) -> Batch:
+    """Write the commit; a batch that is stored already is only handed back."""
+    batch = proposal.batch
+    head = lock_dataset(connection, batch.dataset)
+    stored = batch_by_id(connection, batch.id)
+    if stored is not None:
+        return stored
+    if not proposal.recurates:
+        refuse_published(connection, proposal.objects)
+    superseded = _superseded(connection, proposal, head)
+    number, time = head.last_commit + 1, head.next_time(now)
+    batch = _committed(batch, superseded, number, time)
+    _write_batch(connection, batch, time)
+    connection.execute(sa.insert(commits).values(dataset=batch.dataset, number=number, committed_at=time, batch_id=batch.id))
+    _supersede(connection, batch.dataset, list(superseded), number)
+    _write_snapshots(connection, batch.snapshots, time)
+    settle(connection, batch, proposal.objects, number, now)
+    connection.execute(
+        sa.update(datasets).where(datasets.c.dataset == batch.dataset).values(last_commit=number, last_committed_at=time)
+    )
+    return batch
+
+
+def record(connection: sa.Connection, batch: Batch, objects: Sequence[ObjectVersion], now: int) -> Batch:
+    """Write a batch that publishes nothing; one that is stored already is only handed back."""
+    lock_dataset(connection, batch.dataset)
+    stored = batch_by_id(connection, batch.id)
+    if stored is not None:
+        return stored
+    _write_batch(connection, batch, now)
+    _write_snapshots(connection, batch.snapshots, now)
+    settle(connection, batch, objects, None, now)
+    return batch
+
+
+def _superseded(connection: sa.Connection, proposal: Proposal, head: Head) -> dict[str, dt.date]:
+    """Ids that this commit takes out of the live set, each with its partition.
+
+    :raises CommitConflict: the live set is not the one that the proposal was built on
+    """
+    dataset = proposal.batch.dataset
+    if proposal.based_on_commit is not None and proposal.based_on_commit != head.last_commit:
+        raise CommitConflict(
+            f"dataset {dataset} is at commit {head.last_commit}, not at {proposal.based_on_commit} any more; build it again"
+        )
+    partitions = {date for date, _ in proposal.based_on} | set(proposal.supersede_live)
+    live = _live_in(connection, dataset, partitions)
+    for date, ids in proposal.based_on:
+        found = {one for one, partition in live.items() if partition == date}
+        if found != set(ids):
+            raise CommitConflict(f"the live rows of dataset {dataset} on {date} are not those that were read; build it again")
+    written = {snapshot.partition for snapshot in proposal.batch.snapshots}
+    replaced = set(proposal.supersede_live) | {date for date, _ in proposal.based_on if date in written}
+    named = _live_among(connection, dataset, proposal.supersedes)
+    return {one: partition for one, partition in live.items() if partition in replaced} | named
+
+
+def _live_in(connection: sa.Connection, dataset: str, partitions: set[dt.date]) -> dict[str, dt.date]:
+    found: dict[str, dt.date] = {}
+    for chunk in chunks(sorted(partitions)):
+        query = _live_of(dataset).where(snapshots.c.partition_date.in_(chunk))
+        found |= {row.id: row.partition_date for row in connection.execute(query)}
+    return found
+
+
+def _live_among(connection: sa.Connection, dataset: str, ids: Sequence[str]) -> dict[str, dt.date]:
+    found: dict[str, dt.date] = {}
+    for chunk in chunks(sorted(set(ids))):
+        rows = connection.execute(_live_of(dataset).where(snapshots.c.id.in_(chunk)))
+        found |= {row.id: row.partition_date for row in rows}
+    missing = sorted(set(ids) - found.keys())
+    if missing:
+        raise CommitConflict(f"snapshot {missing[0]} of dataset {dataset} is not live any more; build it again")
+    return found
+
+
+def _live_of(dataset: str) -> sa.Select[tuple[str, dt.date]]:
+    query: sa.Select[Any] = sa.select(snapshots.c.id, snapshots.c.partition_date)
+    return query.where(snapshots.c.dataset == dataset, is_live)
+
+
+def _committed(batch: Batch, superseded: dict[str, dt.date], number: int, time: int) -> Batch:
+    """The batch as it is stored: each superseded id stands on the first new snapshot of its partition, else on the first."""
+    shares: dict[int, list[str]] = {}
+    for one, partition in sorted(superseded.items(), key=lambda item: (item[1], item[0])):
+        place = next((n for n, snapshot in enumerate(batch.snapshots) if snapshot.partition == partition), 0)
+        shares.setdefault(place, []).append(one)
+    stamped = tuple(
+        replace(snapshot, supersedes=tuple(shares.get(n, ())), commit=number, committed_at=from_micros(time))
+        for n, snapshot in enumerate(batch.snapshots)
+    )
+    return replace(batch, snapshots=stamped, commit=number)
+
+
+def _supersede(connection: sa.Connection, dataset: str, ids: Sequence[str], number: int) -> None:
+    for chunk in chunks(ids):
+        connection.execute(
+            sa.update(snapshots).where(snapshots.c.dataset == dataset, snapshots.c.id.in_(chunk)).values(superseded_by=number)
+        )
+
+
+def _write_batch(connection: sa.Connection, batch: Batch, time: int) -> None:
+    connection.execute(
+        sa.insert(batches).values(
+            id=batch.id,
+            dataset=batch.dataset,
+            landing_date=batch.landing_date,
+            status=batch.status,
+            commit_number=batch.commit,
+            recorded_at=time,
+            record=batch_text(batch),
+        )
+    )
+
+
+def _write_snapshots(connection: sa.Connection, written: Sequence[Snapshot], time: int) -> None:
+    rows = [
+        {
+            "id": snapshot.id,
+            "dataset": snapshot.dataset,
+            "partition_date": snapshot.partition,
+            "landing_date": snapshot.landing_date,
+            "batch_id": snapshot.batch_id,
+            "status": snapshot.status,
+            "commit_number": snapshot.commit,
+            "superseded_by": None,
+            "recorded_at": time,
+            "record": snapshot_text(snapshot),
+        }
+        for snapshot in written
+    ]
+    if rows:
+        connection.execute(sa.insert(snapshots), rows)

@@ -1,0 +1,189 @@
+"""Reading what was committed and recorded, in SQL: live sets, history, batches; and rows to records and back.
+
+What belongs here: queries over ``snapshots``, ``commits`` and ``batches``. What does not: writing them (``sql_commit``).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import sqlalchemy as sa
+
+from supply_lake.snapshots.records import (
+    Batch,
+    Commit,
+    Rows,
+    Snapshot,
+    Status,
+    rows_json,
+    snapshot_from_json,
+    snapshot_json,
+    source_from_json,
+    source_json,
+)
+from supply_lake.snapshots.sql_ledger import chunks
+from supply_lake.snapshots.sql_schema import batches, commits, datasets, from_micros, is_live, snapshots
+
+_SNAPSHOT = (snapshots.c.record, snapshots.c.superseded_by)
+
+
+def snapshot_text(snapshot: Snapshot) -> str:
+    """The record of a snapshot as it is stored."""
+    return json.dumps(snapshot_json(snapshot), separators=(",", ":"))
+
+
+def batch_text(batch: Batch) -> str:
+    """The record of a batch as it is stored; its snapshots have rows of their own."""
+    return json.dumps(
+        {
+            "batch_id": batch.id,
+            "dataset": batch.dataset,
+            "landing_date": batch.landing_date.isoformat(),
+            "status": batch.status,
+            "rows": rows_json(batch.rows),
+            "sources": [source_json(source) for source in batch.sources],
+            "snapshots": [snapshot.id for snapshot in batch.snapshots],
+            "commit": batch.commit,
+            "run_id": batch.run_id,
+            "reason": batch.reason,
+            "notes": batch.notes,
+            "attempt": batch.attempt,
+            "recurated": batch.recurated,
+        },
+        separators=(",", ":"),
+    )
+
+
+def last_commit(connection: sa.Connection, dataset: str) -> int:
+    """Number of the newest commit; 0 when there is none."""
+    return connection.execute(sa.select(datasets.c.last_commit).where(datasets.c.dataset == dataset)).scalar() or 0
+
+
+def commit_at(connection: sa.Connection, dataset: str, time: int) -> int:
+    """Number of the newest commit not later than the time; 0 when there is none."""
+    query = sa.select(commits.c.number).where(commits.c.dataset == dataset, commits.c.committed_at <= time)
+    return connection.execute(query.order_by(commits.c.committed_at.desc()).limit(1)).scalar() or 0
+
+
+def history(connection: sa.Connection, dataset: str) -> list[Commit]:
+    """Every commit, oldest first, with what it added and what it superseded."""
+    added: dict[int, list[str]] = {}
+    gone: dict[int, list[str]] = {}
+    s = snapshots.c
+    query = sa.select(s.id, s.commit_number, s.superseded_by).where(s.dataset == dataset, s.commit_number.is_not(None))
+    for snapshot_id, number, superseded_by in connection.execute(query.order_by(s.partition_date, s.id)):
+        added.setdefault(number, []).append(snapshot_id)
+        if superseded_by is not None:
+            gone.setdefault(superseded_by, []).append(snapshot_id)
+    rows = connection.execute(sa.select(commits).where(commits.c.dataset == dataset).order_by(commits.c.number))
+    return [
+        Commit(
+            dataset=dataset,
+            number=row.number,
+            committed_at=from_micros(row.committed_at),
+            batch_id=row.batch_id,
+            added=tuple(added.get(row.number, ())),
+            superseded=tuple(gone.get(row.number, ())),
+        )
+        for row in rows
+    ]
+
+
+def live(connection: sa.Connection, dataset: str, commit: int | None, partition: dt.date | None) -> list[Snapshot]:
+    """The live set at a commit, or now, by partition, commit and id."""
+    s = snapshots.c
+    query = sa.select(*_SNAPSHOT).where(s.dataset == dataset)
+    if commit is None:
+        query = query.where(is_live)
+    else:
+        query = query.where(s.commit_number <= commit, sa.or_(s.superseded_by.is_(None), s.superseded_by > commit))
+    if partition is not None:
+        query = query.where(s.partition_date == partition)
+    return _snapshots(connection, query.order_by(s.partition_date, s.commit_number, s.id))
+
+
+def latest(connection: sa.Connection, dataset: str, partition: dt.date | None) -> Snapshot | None:
+    """The live snapshot of the newest commit that has one; of several, the one of the latest partition."""
+    s = snapshots.c
+    query = sa.select(*_SNAPSHOT).where(s.dataset == dataset, is_live)
+    if partition is not None:
+        query = query.where(s.partition_date == partition)
+    newest = query.order_by(s.commit_number.desc(), s.partition_date.desc(), s.id.desc()).limit(1)
+    return next(iter(_snapshots(connection, newest)), None)
+
+
+def newest_snapshots(connection: sa.Connection, dataset: str, limit: int | None) -> list[Snapshot]:
+    """Records of any status, newest first."""
+    s = snapshots.c
+    query = sa.select(*_SNAPSHOT).where(s.dataset == dataset).order_by(s.recorded_at.desc(), s.id.desc())
+    return _snapshots(connection, query.limit(limit))
+
+
+def snapshot_by_id(connection: sa.Connection, snapshot_id: str) -> Snapshot | None:
+    """One record, or ``None``."""
+    found = _snapshots(connection, sa.select(*_SNAPSHOT).where(snapshots.c.id == snapshot_id))
+    return found[0] if found else None
+
+
+def live_of_landing_date(connection: sa.Connection, dataset: str, landing_date: dt.date) -> list[Snapshot]:
+    """Live snapshots of batches of one landing date, by partition, commit and id."""
+    s = snapshots.c
+    query = sa.select(*_SNAPSHOT).where(s.dataset == dataset, is_live, s.landing_date == landing_date)
+    return _snapshots(connection, query.order_by(s.partition_date, s.commit_number, s.id))
+
+
+def newest_batches(connection: sa.Connection, dataset: str | None, limit: int | None) -> list[Batch]:
+    """Batches, newest first."""
+    query = sa.select(batches.c.record).order_by(batches.c.recorded_at.desc(), batches.c.id.desc()).limit(limit)
+    if dataset is not None:
+        query = query.where(batches.c.dataset == dataset)
+    return _batches(connection, connection.execute(query).scalars().all())
+
+
+def batch_by_id(connection: sa.Connection, batch_id: str) -> Batch | None:
+    """One batch, or ``None``."""
+    records = connection.execute(sa.select(batches.c.record).where(batches.c.id == batch_id)).scalars().all()
+    return next(iter(_batches(connection, records)), None)
+
+
+def _snapshots(connection: sa.Connection, query: sa.Select[Any]) -> list[Snapshot]:
+    return [_snapshot(record, superseded_by) for record, superseded_by in connection.execute(query)]
+
+
+def _snapshot(record: str, superseded_by: int | None) -> Snapshot:
+    return replace(snapshot_from_json(json.loads(record)), superseded_by=superseded_by)
+
+
+def _batches(connection: sa.Connection, records: Iterable[str]) -> list[Batch]:
+    parsed = [json.loads(record) for record in records]
+    found = _by_id(connection, [one for data in parsed for one in data["snapshots"]])
+    return [_batch(data, tuple(found[one] for one in data["snapshots"])) for data in parsed]
+
+
+def _by_id(connection: sa.Connection, ids: Sequence[str]) -> dict[str, Snapshot]:
+    found: dict[str, Snapshot] = {}
+    for chunk in chunks(ids):
+        found |= {one.id: one for one in _snapshots(connection, sa.select(*_SNAPSHOT).where(snapshots.c.id.in_(chunk)))}
+    return found
+
+
+def _batch(data: dict[str, Any], parts: tuple[Snapshot, ...]) -> Batch:
+    return Batch(
+        id=data["batch_id"],
+        dataset=data["dataset"],
+        landing_date=dt.date.fromisoformat(data["landing_date"]),
+        status=Status(data["status"]),
+        rows=Rows(**data["rows"]),
+        sources=tuple(source_from_json(source) for source in data["sources"]),
+        snapshots=parts,
+        commit=data["commit"],
+        run_id=data["run_id"],
+        reason=data["reason"],
+        notes=tuple(data["notes"]),
+        attempt=data["attempt"],
+        recurated=data["recurated"],
+    )

@@ -1,0 +1,269 @@
+"""The ledger of landed objects, in SQL: entering, finding, counting attempts.
+
+What belongs here: every statement over ``objects`` and ``prefixes`` but the settling by a commit (``sql_settle``). Functions
+take a connection inside a transaction and promise nothing without it. Rows are locked in the order of their keys, so two
+writers cannot wait for each other.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby, islice
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+
+from supply_lake.landing.ledger import LedgerEntry, ObjectState, PendingBatch
+from supply_lake.snapshots.records import Outcome
+from supply_lake.snapshots.sql_schema import batches, from_micros, objects, prefixes, snapshots, to_micros
+from supply_lake.snapshots.store import PublishedContent
+from supply_lake.storage.object_store import ObjectVersion
+
+CHUNK = 1_000
+Identity = tuple[str, str, int]
+T = TypeVar("T")
+
+
+def chunks(items: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
+    """The items in lists of at most this size: databases limit the parameters of one statement."""
+    rest = iter(items)
+    while chunk := list(islice(rest, size)):
+        yield chunk
+
+
+def locked(connection: sa.Connection, keys: Iterable[str]) -> dict[str, list[sa.RowMapping]]:
+    """All versions of these keys, oldest first, locked until the transaction ends."""
+    found: dict[str, list[sa.RowMapping]] = {}
+    for chunk in chunks(sorted(set(keys))):
+        query = sa.select(objects).where(objects.c.key.in_(chunk)).order_by(objects.c.key, objects.c.id).with_for_update()
+        for row in connection.execute(query).mappings():
+            found.setdefault(row["key"], []).append(row)
+    return found
+
+
+def locked_versions(connection: sa.Connection, wanted: Iterable[ObjectVersion]) -> list[sa.RowMapping]:
+    """The rows of exactly these object versions, locked until the transaction ends."""
+    identities = {one.identity for one in wanted}
+    by_key = locked(connection, (key for key, _, _ in identities))
+    return [row for rows in by_key.values() for row in rows if identity(row) in identities]
+
+
+def identity(row: sa.RowMapping) -> Identity:
+    """What makes two rows the same object version."""
+    return (row["key"], row["etag"], row["size"])
+
+
+def update_each(connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """Set columns of objects row by row; every mapping has ``id`` and the same columns."""
+    if rows:
+        columns = [name for name in rows[0] if name != "id"]
+        statement = sa.update(objects).where(objects.c.id == sa.bindparam("_id"))
+        statement = statement.values({name: sa.bindparam(f"_{name}") for name in columns})
+        connection.execute(statement, [{f"_{name}": value for name, value in row.items()} for row in rows])
+
+
+def known(connection: sa.Connection, keys: Sequence[str]) -> dict[str, set[tuple[str, int]]]:
+    """Versions of each key that need not be entered again.
+
+    Left out are versions that were not there when they were to be read: one of these that is listed again has come back.
+    """
+    came_back = sa.or_(
+        objects.c.state == ObjectState.REPLACED,
+        sa.and_(objects.c.outcome == Outcome.GONE, objects.c.state == ObjectState.DONE),
+    )
+    found: dict[str, set[tuple[str, int]]] = {}
+    for chunk in chunks(dict.fromkeys(keys)):
+        query = sa.select(objects.c.key, objects.c.etag, objects.c.size).where(objects.c.key.in_(chunk), ~came_back)
+        for key, etag, size in connection.execute(query):
+            found.setdefault(key, set()).add((etag, size))
+    return found
+
+
+def prefix_fingerprints(connection: sa.Connection) -> dict[str, int]:
+    """Every folder's fingerprint."""
+    return {prefix: int(value) for prefix, value in connection.execute(sa.select(prefixes.c.prefix, prefixes.c.fingerprint))}
+
+
+def set_prefix_fingerprints(connection: sa.Connection, fingerprints: dict[str, int]) -> None:
+    """Replace these folders' fingerprints."""
+    for chunk in chunks(sorted(fingerprints)):
+        connection.execute(sa.delete(prefixes).where(prefixes.c.prefix.in_(chunk)))
+        connection.execute(sa.insert(prefixes), [{"prefix": one, "fingerprint": str(fingerprints[one])} for one in chunk])
+
+
+def pending(connection: sa.Connection, datasets: Sequence[str] | None) -> list[PendingBatch]:
+    """What waits, by landing date then dataset."""
+    c = objects.c
+    query = sa.select(c.landing_date, c.dataset, c.key, c.etag, c.size, c.attempts, c.tries).where(
+        c.state == ObjectState.PENDING
+    )
+    if datasets is not None:
+        query = query.where(c.dataset.in_(list(datasets)))
+    rows = connection.execute(query.order_by(c.landing_date, c.dataset, c.modified, c.key))
+    return [_pending_batch(*group, rows) for group, rows in groupby(rows, key=lambda row: (row[0], row[1]))]
+
+
+def _pending_batch(landing_date: dt.date, dataset: str, rows: Iterable[Any]) -> PendingBatch:
+    digest = hashlib.blake2b(f"{dataset}\0{landing_date}".encode(), digest_size=16)
+    count = size = attempts = 0
+    for row in rows:
+        digest.update(f"\0{row.key}\0{row.etag}\0{row.size}\0{row.tries}".encode())
+        count, size, attempts = count + 1, size + row.size, max(attempts, row.attempts)
+    return PendingBatch(dataset, landing_date, count, size, attempts + 1, digest.hexdigest())
+
+
+def pending_objects(
+    connection: sa.Connection, dataset: str, landing_date: dt.date, max_objects: int, max_bytes: int
+) -> list[LedgerEntry]:
+    """The next pending versions in order of modification then key, within the caps; at least one if any is pending."""
+    c = objects.c
+    query = sa.select(objects).where(c.state == ObjectState.PENDING, c.dataset == dataset, c.landing_date == landing_date)
+    query = query.order_by(c.modified, c.key, c.id).limit(max(1, max_objects))
+    taken: list[LedgerEntry] = []
+    size = 0
+    for row in connection.execute(query).mappings():
+        size += row["size"]
+        if taken and size > max_bytes:
+            break
+        taken.append(entry(row))
+    return taken
+
+
+def entries(
+    connection: sa.Connection, dataset: str | None, state: ObjectState | None, landing_date: dt.date | None
+) -> Iterator[LedgerEntry]:
+    """Ledger entries by dataset, key, and the order in which a key's versions came."""
+    query = sa.select(objects).order_by(objects.c.dataset, objects.c.key, objects.c.id)
+    for column, value in ((objects.c.dataset, dataset), (objects.c.state, state), (objects.c.landing_date, landing_date)):
+        if value is not None:
+            query = query.where(column == value)
+    for row in connection.execute(query.execution_options(yield_per=CHUNK)).mappings():
+        yield entry(row)
+
+
+def entry(row: sa.RowMapping) -> LedgerEntry:
+    """A row as a value."""
+    return LedgerEntry(
+        object=ObjectVersion(row["key"], row["etag"], row["size"], from_micros(row["modified"])),
+        dataset=row["dataset"],
+        landing_date=row["landing_date"],
+        state=ObjectState(row["state"]),
+        deliveries=row["deliveries"],
+        attempts=row["attempts"],
+        batch_id=row["batch_id"],
+        reason=row["reason"],
+        first_seen=from_micros(row["first_seen"]),
+    )
+
+
+def published_content(connection: sa.Connection, dataset: str, landing_date: dt.date) -> list[PublishedContent]:
+    """What committed batches of one dataset and landing date read, in the order in which it was published."""
+    c = objects.c
+    live = sa.exists().where(
+        snapshots.c.batch_id == c.batch_id, snapshots.c.commit_number.is_not(None), snapshots.c.superseded_by.is_(None)
+    )
+    query = (
+        sa.select(c.key, c.etag, c.size, c.sha256, live.label("live"))
+        .where(c.dataset == dataset, c.landing_date == landing_date, c.published_in.is_not(None))
+        .order_by(c.published_in, c.id)
+    )
+    rows = connection.execute(query).all()
+    newest = {row.key: number for number, row in enumerate(rows)}
+    return [
+        PublishedContent(row.key, row.etag, row.size, row.sha256, bool(row.live), newest[row.key] == number)
+        for number, row in enumerate(rows)
+    ]
+
+
+def start_attempt(connection: sa.Connection, wanted: Sequence[ObjectVersion], max_attempts: int) -> int | None:
+    """Count an attempt at all of these, or set aside those that had all of theirs; see ``MetadataStore``."""
+    rows = locked_versions(connection, wanted)
+    waiting = [row for row in rows if row["state"] == ObjectState.PENDING]
+    used_up = [row for row in waiting if row["attempts"] >= max_attempts]
+    update_each(
+        connection,
+        [
+            {"id": row["id"], "state": ObjectState.SET_ASIDE, "reason": _used_up(row["attempts"], row["reason"])}
+            for row in used_up
+        ],
+    )
+    if used_up or len(waiting) < len({one.identity for one in wanted}):
+        return None
+    update_each(connection, [{"id": row["id"], "attempts": row["attempts"] + 1, "tries": row["tries"] + 1} for row in waiting])
+    return 1 + max((row["attempts"] for row in waiting), default=0)
+
+
+def _used_up(attempts: int, reason: str) -> str:
+    return f"{attempts} attempts ended without a word" + (f"; the last that spoke said: {reason}" if reason else "")
+
+
+def forgive_attempt(connection: sa.Connection, wanted: Sequence[ObjectVersion]) -> None:
+    """Take one counted attempt back."""
+    rows = [row for row in locked_versions(connection, wanted) if row["state"] == ObjectState.PENDING]
+    update_each(connection, [{"id": row["id"], "attempts": max(0, row["attempts"] - 1)} for row in rows])
+
+
+def fail_attempt(connection: sa.Connection, wanted: Sequence[ObjectVersion], reason: str, max_attempts: int) -> None:
+    """Note the reason; set aside what has no attempt left."""
+    rows = [row for row in locked_versions(connection, wanted) if row["state"] == ObjectState.PENDING]
+    update_each(
+        connection,
+        [
+            {
+                "id": row["id"],
+                "state": ObjectState.SET_ASIDE if row["attempts"] >= max_attempts else ObjectState.PENDING,
+                "reason": printable(reason),
+            }
+            for row in rows
+        ],
+    )
+
+
+def retry(connection: sa.Connection, dataset: str, landing_date: dt.date | None) -> int:
+    """Make pending again what was set aside or lies in a batch without a commit, if it is its key's newest version."""
+    c, newer = objects.c, objects.alias("newer")
+    published_nothing = sa.exists().where(batches.c.id == c.batch_id, batches.c.commit_number.is_(None))
+    query = sa.select(c.key, c.etag, c.size).where(
+        c.dataset == dataset,
+        sa.or_(
+            c.state == ObjectState.SET_ASIDE,
+            sa.and_(c.state == ObjectState.DONE, c.published_in.is_(None), published_nothing),
+        ),
+        ~sa.exists().where(newer.c.key == c.key, newer.c.id > c.id, newer.c.state != ObjectState.REPLACED),
+    )
+    if landing_date is not None:
+        query = query.where(c.landing_date == landing_date)
+    found = [ObjectVersion(key, etag, size, from_micros(0)) for key, etag, size in connection.execute(query)]
+    rows = [
+        row
+        for row in locked_versions(connection, found)
+        if row["state"] in (ObjectState.SET_ASIDE, ObjectState.DONE) and row["published_in"] is None
+    ]
+    update_each(
+        connection,
+        [
+            {
+                "id": row["id"],
+                "state": ObjectState.PENDING,
+                "attempts": 0,
+                "tries": row["tries"] + 1,
+                "batch_id": "",
+                "outcome": "",
+                "reason": "",
+            }
+            for row in rows
+        ],
+    )
+    return len(rows)
+
+
+def now_or(first_seen: dt.datetime | None, now: int) -> int:
+    """The time at which an entry was first seen."""
+    return now if first_seen is None else to_micros(first_seen)
+
+
+def printable(text: str) -> str:
+    """Text that every database takes: PostgreSQL has no NUL."""
+    return text.replace("\0", "\N{SYMBOL FOR NULL}")
