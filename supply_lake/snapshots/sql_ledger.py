@@ -189,10 +189,10 @@ def start_attempt(connection: sa.Connection, wanted: Sequence[ObjectVersion], ma
             for row in used_up
         ],
     )
-    if used_up or len(waiting) < len({one.identity for one in wanted}):
+    if used_up or not waiting or len(waiting) < len({one.identity for one in wanted}):
         return None
     update_each(connection, [{"id": row["id"], "attempts": row["attempts"] + 1, "tries": row["tries"] + 1} for row in waiting])
-    return 1 + max((row["attempts"] for row in waiting), default=0)
+    return 1 + max(row["attempts"] for row in waiting)
 
 
 def _used_up(attempts: int, reason: str) -> str:

@@ -1,0 +1,98 @@
+"""Made-up object versions, snapshots and batches, for tests of metadata stores."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from supply_lake.landing.ledger import LedgerEntry, ObjectState
+from supply_lake.snapshots.records import Batch, ColumnStats, DataFile, Outcome, Rows, Snapshot, SourceRecord, Status
+from supply_lake.snapshots.store import Proposal
+from supply_lake.storage.layout import new_snapshot_id
+from supply_lake.storage.object_store import ObjectVersion
+
+DAY = dt.date(2026, 11, 1)
+NOON = dt.datetime(2026, 11, 1, 12, tzinfo=dt.UTC)
+SECOND = dt.timedelta(seconds=1)
+
+
+@dataclass
+class Clock:
+    """A clock that stands still unless it is told otherwise."""
+
+    now: dt.datetime = NOON
+
+    def __call__(self) -> dt.datetime:
+        return self.now
+
+
+def version(name: str = "a.csv", etag: str = "e1", size: int = 10, at: float = 0, dataset: str = "orders") -> ObjectVersion:
+    """An object version under the dataset's landing folder, modified so many seconds after noon."""
+    return ObjectVersion(f"{dataset}/2026/11/01/{name}", etag, size, NOON + at * SECOND)
+
+
+def entry(one: ObjectVersion, state: ObjectState = ObjectState.PENDING, **fields: Any) -> LedgerEntry:
+    return LedgerEntry(**({"object": one, "dataset": "orders", "landing_date": DAY, "state": state} | fields))
+
+
+def source(one: ObjectVersion, outcome: Outcome = Outcome.READ, reason: str = "", sha256: str = "") -> SourceRecord:
+    rows = Rows(3, 2, 1, 0) if outcome is Outcome.READ else Rows()
+    return SourceRecord(
+        f"/landing/{one.key}", one.key, one.etag, one.size, rows, outcome, reason, sha256 or f"sha of {one.etag}"
+    )
+
+
+def batch(
+    *partitions: dt.date,
+    dataset: str = "orders",
+    sources: Sequence[SourceRecord] = (),
+    status: Status = Status.COMMITTED,
+    landing_date: dt.date = DAY,
+    notes: Sequence[str] = (),
+    reason: str = "",
+) -> Batch:
+    """A batch with one snapshot per partition given."""
+    batch_id = new_snapshot_id()
+    snapshots = [_snapshot(dataset, day, landing_date, batch_id, status, tuple(sources), tuple(notes)) for day in partitions]
+    rows = sum((one.rows for one in sources), start=Rows())
+    return Batch(batch_id, dataset, landing_date, status, rows, tuple(sources), tuple(snapshots), reason=reason, run_id="run-7")
+
+
+def _snapshot(
+    dataset: str,
+    day: dt.date,
+    landing_date: dt.date,
+    batch_id: str,
+    status: Status,
+    sources: tuple[SourceRecord, ...],
+    notes: tuple[str, ...],
+) -> Snapshot:
+    file = DataFile("dataset=orders/part-00000.parquet", 2, 512, "f00d")
+    return Snapshot(
+        id=new_snapshot_id(),
+        dataset=dataset,
+        partition=day,
+        landing_date=landing_date,
+        batch_id=batch_id,
+        status=status,
+        rows=sum((one.rows for one in sources), start=Rows()),
+        rows_total=2,
+        bytes=512,
+        location="/lake/dataset=orders",
+        files=(file,) if status is Status.COMMITTED else (),
+        rejects=(file,),
+        columns=(ColumnStats("order_id", "string", 0, "a", "z"),),
+        schema_fingerprint="5c4e",
+        sources=sources,
+        created_at=NOON,
+        notes=notes or ("one row had a column too many",),
+        source_system={"system": "shop", "café": "\0 is no letter"},
+    )
+
+
+def proposal(*partitions: dt.date, objects: Sequence[ObjectVersion] = (), dataset: str = "orders", **fields: Any) -> Proposal:
+    """A commit of one snapshot per partition, which read these objects."""
+    made = batch(*partitions, dataset=dataset, sources=[source(one) for one in objects])
+    return Proposal(batch=made, objects=tuple(objects), **fields)
