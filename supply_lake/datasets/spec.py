@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Iterator
+from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from supply_lake.storage.layout import KeyPattern
 
@@ -23,6 +26,14 @@ SYSTEM_COLUMN_PREFIX = "_"
 _SCALARS = "string|boolean|int8|int16|int32|int64|uint8|uint16|uint32|uint64|float32|float64|date|time|timestamp|json|binary"
 _DECIMAL = r"decimal\((?:[1-9]|[12]\d|3[0-8]),(?:\d|[12]\d|3[0-8])\)"
 _COLUMN = r"[A-Za-z][A-Za-z0-9_ .\-/#()%&+]*"
+_PYTHON_NAME = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
+_CRON = r"^(@(hourly|daily|midnight|weekly|monthly|yearly|annually)|[\d*/,\-]+( +[\dA-Za-z*/,\-]+){4})$"
+_TEXT_CHECKS = ("matches", "min_length", "max_length")
+_BOUNDS = ("gt", "ge", "lt", "le")
+_SETS = ("isin", "notin")
+
+Problem = tuple[tuple[str | int, ...], str]
+"""Where in the declaration something is wrong, as a path of field names and indexes, and what."""
 
 
 class Mode(StrEnum):
@@ -46,6 +57,20 @@ class KeyScope(StrEnum):
 
     PARTITION = "partition"
     DATASET = "dataset"
+
+
+def _one_or_many(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+Names = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_one_or_many),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+]
+"""One name, or several."""
+PythonName = Annotated[str, Field(pattern=_PYTHON_NAME)]
+"""``module:function``"""
 
 
 class _Model(BaseModel):
@@ -100,7 +125,8 @@ class Landing(_Model):
 
     pattern: str = Field(
         "",
-        description="Key below the landing root; `{yyyy}`, `{mm}`, `{dd}` give the date, `{file}` the file's name, `{path}` any depth, `*` anything. Default `<name>/{yyyy}/{mm}/{dd}/{file}`.",
+        description="Key below the landing root; `{yyyy}`, `{mm}`, `{dd}` give the date, `{file}` the file's name, "
+        "`{path}` any depth, `*` anything. Default `<name>/{yyyy}/{mm}/{dd}/{file}`.",
     )
     same_content: Literal["skip", "publish"] = Field(
         "skip",
@@ -120,7 +146,9 @@ class Checks(_Model):
     matches: str | None = Field(None, description="A regular expression that the whole text must match.")
     min_length: int | None = Field(None, ge=0, description="Least number of characters.")
     max_length: int | None = Field(None, ge=0, description="Greatest number of characters.")
-    python: tuple[str, ...] = Field((), description="`module:function` taking a polars Series, giving a boolean Series.")
+    python: tuple[PythonName, ...] = Field(
+        (), description="`module:function` taking a polars Series, giving a boolean Series."
+    )
 
     @field_validator("matches")
     @classmethod
@@ -138,15 +166,16 @@ class Column(_Model):
 
     name: str = Field(pattern=f"^{_COLUMN}$", max_length=128)
     type: str = Field(
-        description="string, boolean, int8…int64, uint8…uint64, float32, float64, decimal(p,s), date, time, timestamp, json, binary, list<T> or struct<name:T,…>."
+        description="string, boolean, int8…int64, uint8…uint64, float32, float64, decimal(p,s), date, time, timestamp, "
+        "json, binary, list<T> or struct<name:T,…>."
     )
     description: str = ""
     unit: str = Field("", description="For example `USD`, `kg`, `pieces`.")
     nullable: bool | None = Field(None, description="Default: true, but false for primary key columns.")
-    source: tuple[str, ...] = Field(
+    source: Names = Field(
         (), description="Names that the files use for it; for nested JSON, dotted paths. Default: its own name."
     )
-    formats: tuple[str, ...] = Field(
+    formats: Names = Field(
         (), description="strptime formats of dates and timestamps, tried in order. Default ISO 8601."
     )
     timezone: str = Field("UTC", description="Zone of timestamps that carry no offset. Stored in UTC.")
@@ -155,16 +184,6 @@ class Column(_Model):
     true_values: tuple[str, ...] = ("true", "True", "TRUE", "1", "yes", "Y")
     false_values: tuple[str, ...] = ("false", "False", "FALSE", "0", "no", "N")
     checks: Checks = Checks()
-
-    @field_validator("source", mode="before")
-    @classmethod
-    def _one_or_many(cls, value: Any) -> Any:
-        return (value,) if isinstance(value, str) else value
-
-    @field_validator("formats", mode="before")
-    @classmethod
-    def _one_or_many_formats(cls, value: Any) -> Any:
-        return (value,) if isinstance(value, str) else value
 
     @field_validator("type")
     @classmethod
@@ -223,7 +242,7 @@ class DatasetSpec(_Model):
     landing: Landing = Landing()
     start_date: dt.date = Field(dt.date(2020, 1, 1), description="First partition.")
     columns: tuple[Column, ...] = Field(min_length=1)
-    primary_key: tuple[str, ...] = ()
+    primary_key: Names = Field((), description="The column, or columns, that tell one record from another.")
     key_scope: KeyScope = KeyScope.PARTITION
     order_by: str | None = Field(None, description="Of rows with one key, the one with the greatest value here stays.")
     deduplicate: Literal["key", "row", "none"] | None = Field(
@@ -236,14 +255,13 @@ class DatasetSpec(_Model):
         0.1, ge=0, le=1, description="Largest share of rejected rows with which a batch is still published."
     )
     evolution: Evolution = Evolution.EVOLVE
-    row_checks: tuple[str, ...] = Field((), description="`module:function` taking a polars DataFrame, giving a boolean Series.")
+    row_checks: tuple[PythonName, ...] = Field(
+        (), description="`module:function` taking a polars DataFrame, giving a boolean Series."
+    )
     freshness: Freshness | None = None
-    schedule: str | None = Field(None, description="Cron line on which pending files are looked for besides the sensor.")
-
-    @field_validator("primary_key", mode="before")
-    @classmethod
-    def _one_or_many(cls, value: Any) -> Any:
-        return (value,) if isinstance(value, str) else value
+    schedule: str | None = Field(
+        None, pattern=_CRON, description="Cron line on which pending files are looked for besides the sensor."
+    )
 
     @field_validator("owner")
     @classmethod
@@ -254,42 +272,64 @@ class DatasetSpec(_Model):
 
     @model_validator(mode="after")
     def _fields_agree(self) -> DatasetSpec:
-        names = [column.name for column in self.columns]
-        repeated = sorted({name for name in names if names.count(name) > 1})
-        if repeated:
-            raise ValueError(f"column {repeated[0]!r} is declared twice")
-        self._known("primary_key", self.primary_key)
-        self._known("order_by", [self.order_by] if self.order_by else [])
-        self._known("partition_date.column", [self.partition_date.column] if self.partition_date.column else [])
-        self._known("tombstone.column", [self.tombstone.column] if self.tombstone else [])
-        if self.partition_date.column and self.column(self.partition_date.column).dtype.name not in (
-            "date",
-            "timestamp",
-        ):
-            raise ValueError(f"`partition_date.column` {self.partition_date.column!r} is not of type date or timestamp")
-        if not self.primary_key:
-            for field, wants_key in (
-                ("mode: upsert", self.mode is Mode.UPSERT),
-                ("key_scope: dataset", self.key_scope is KeyScope.DATASET),
-                ("deduplicate: key", self.deduplicate == "key"),
-                ("tombstone", self.tombstone is not None),
-            ):
-                if wants_key:
-                    raise ValueError(f"`{field}` needs a `primary_key`")
-        if self.key_scope is KeyScope.DATASET and self.mode is not Mode.UPSERT:
-            raise ValueError("`key_scope: dataset` needs `mode: upsert`")
-        if self.mode is Mode.UPSERT and self.deduplicate not in (None, "key"):
-            raise ValueError("`mode: upsert` deduplicates by key; take `deduplicate` out")
-        for part in self.primary_key:
-            if self.column(part).dtype.nested:
-                raise ValueError(f"primary key column {part!r} is nested; a key is made of plain values")
-        self.key_pattern  # noqa: B018 - a pattern that cannot be used is an error of the declaration
+        problems = [*self._column_problems(), *self._reference_problems()]
+        problems = problems or [*self._key_problems(), *self._landing_problems()]
+        if problems:
+            text = "; ".join(text for _, text in problems)
+            raise PydanticCustomError("declaration", "{text}", {"text": text, "problems": problems})
         return self
 
-    def _known(self, field: str, names: tuple[str, ...] | list[str]) -> None:
-        for name in names:
-            if all(column.name != name for column in self.columns):
-                raise ValueError(f"`{field}` names {name!r}, which is no declared column")
+    def _column_problems(self) -> Iterator[Problem]:
+        seen: dict[str, str] = {}
+        for index, column in enumerate(self.columns):
+            other = seen.setdefault(column.name.casefold(), column.name)
+            if column.name == other and any(column.name == before.name for before in self.columns[:index]):
+                yield ("columns", index, "name"), f"column {column.name!r} is declared twice; take one of them out"
+            elif column.name != other:
+                text = f"columns {other!r} and {column.name!r} differ in case alone, which SQL cannot tell apart; rename one"
+                yield ("columns", index, "name"), text
+            for where, text in _check_problems(column):
+                yield ("columns", index, "checks", where), text
+
+    def _reference_problems(self) -> Iterator[Problem]:
+        named: list[tuple[tuple[str | int, ...], str | None]] = [
+            *((("primary_key", index), name) for index, name in enumerate(self.primary_key)),
+            (("order_by",), self.order_by),
+            (("partition_date", "column"), self.partition_date.column),
+            (("tombstone", "column"), self.tombstone.column if self.tombstone else None),
+        ]
+        known = {column.name for column in self.columns}
+        for at, name in named:
+            if name is not None and name not in known:
+                field = ".".join(str(part) for part in at if isinstance(part, str))
+                yield at, f"`{field}` names {name!r}, which is no declared column; declare it under `columns`"
+
+    def _key_problems(self) -> Iterator[Problem]:
+        date = self.partition_date.column
+        if date and self.column(date).dtype.name not in ("date", "timestamp"):
+            text = f"`partition_date.column` {date!r} is of type {self.column(date).type}; it takes a date or a timestamp"
+            yield ("partition_date", "column"), text
+        for field, value, wants_key in (
+            ("mode", "upsert", self.mode is Mode.UPSERT),
+            ("key_scope", "dataset", self.key_scope is KeyScope.DATASET),
+            ("deduplicate", "key", self.deduplicate == "key"),
+            ("tombstone", "…", self.tombstone is not None),
+        ):
+            if wants_key and not self.primary_key:
+                yield (field,), f"`{field}: {value}` needs a `primary_key`; name the column that tells one record from another"
+        if self.key_scope is KeyScope.DATASET and self.mode is not Mode.UPSERT:
+            yield ("key_scope",), f"`key_scope: dataset` needs `mode: upsert`, not {self.mode}"
+        if self.mode is Mode.UPSERT and self.deduplicate not in (None, "key"):
+            yield ("deduplicate",), "`mode: upsert` deduplicates by key; take `deduplicate` out"
+        for index, part in enumerate(self.primary_key):
+            if self.column(part).dtype.nested:
+                yield ("primary_key", index), f"primary key column {part!r} is nested; a key is made of plain values"
+
+    def _landing_problems(self) -> Iterator[Problem]:
+        try:
+            self.key_pattern  # noqa: B018 - a pattern that cannot be used is an error of the declaration
+        except ValueError as error:
+            yield ("landing", "pattern"), str(error)
 
     def column(self, name: str) -> Column:
         """The declared column of this name; ``KeyError`` when there is none."""
@@ -326,6 +366,7 @@ class DataType(_Model):
 
     @property
     def nested(self) -> bool:
+        """Whether it is a list or a struct."""
         return self.name in ("list", "struct")
 
     def __str__(self) -> str:
@@ -356,6 +397,52 @@ def parse_type(text: str) -> DataType:
     if text.startswith("struct<") and text.endswith(">"):
         return DataType(name="struct", fields=tuple(_struct_field(part) for part in _split_fields(text[7:-1])))
     raise ValueError(f"{text!r} is no type; use {_SCALARS.replace('|', ', ')}, decimal(p,s), list<T> or struct<name:T,…>")
+
+
+def _check_problems(column: Column) -> Iterator[tuple[str, str]]:
+    """Checks that the column's type cannot have: (name of the check, what is wrong)."""
+    kind, checks = column.dtype, column.checks
+    for name in (*_TEXT_CHECKS, *_BOUNDS, *_SETS):
+        value = getattr(checks, name)
+        if value is None:
+            continue
+        if name in _TEXT_CHECKS and kind.name not in ("string", "binary", "json"):
+            yield name, f"`{name}` is for text, and {column.name!r} is of type {kind}; use gt, ge, lt, le or isin"
+        elif name in _BOUNDS and (kind.nested or kind.name in ("boolean", "json", "binary")):
+            yield name, f"`{name}` needs an order, which {kind} ({column.name!r}) does not have"
+        elif name not in _TEXT_CHECKS:
+            for one in value if name in _SETS else (value,):
+                if not _fits(one, kind):
+                    yield name, f"`{name}` of {column.name!r} has {one!r}, which is no {kind}{_hint(one, kind)}"
+
+
+def _fits(value: object, kind: DataType) -> bool:
+    """Whether a value written in YAML can be compared with values of the type."""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if kind.name == "boolean":
+        return isinstance(value, bool)
+    if kind.name == "decimal":
+        return number or _parses(Decimal, value)
+    if kind.name.startswith(("int", "uint")):
+        return number and float(value) == int(value)  # type: ignore[arg-type,call-overload]
+    if kind.name.startswith("float"):
+        return number
+    parse = {"date": dt.date.fromisoformat, "time": dt.time.fromisoformat, "timestamp": dt.datetime.fromisoformat}
+    return isinstance(value, str) and (kind.name not in parse or _parses(parse[kind.name], value))
+
+
+def _parses(parse: Any, value: object) -> bool:
+    try:
+        parse(value)
+    except (ValueError, TypeError, InvalidOperation):
+        return False
+    return True
+
+
+def _hint(value: object, kind: DataType) -> str:
+    if kind.name in ("date", "time", "timestamp"):
+        return "; write it as ISO 8601"
+    return f'; write it in quotes: "{value}"' if kind.name == "string" else ""
 
 
 def _struct_field(text: str) -> tuple[str, DataType]:

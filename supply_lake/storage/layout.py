@@ -20,6 +20,14 @@ _PLACEHOLDERS = {
     "{path}": r"(?P<path>.+)",
     "*": r"[^/]*",
 }
+_KINDS = {  # placeholder → kind of character, how many at least, whether more may follow
+    "{yyyy}": ("digit", 4, False),
+    "{mm}": ("digit", 2, False),
+    "{dd}": ("digit", 2, False),
+    "{file}": ("segment", 1, True),
+    "{path}": ("any", 1, True),
+    "*": ("segment", 0, True),
+}
 _TOKEN = re.compile("|".join(re.escape(token) for token in _PLACEHOLDERS))
 _SNAPSHOT_DIR = re.compile(
     r"dataset=(?P<dataset>[^/]+)/year=(?P<yyyy>\d{4})/month=(?P<mm>\d{2})/day=(?P<dd>\d{2})/snapshot_id=(?P<id>[^/]+)(?:/|$)"
@@ -129,6 +137,13 @@ class KeyPattern:
             raise ValueError(f"landing pattern {self.pattern!r} has a `*`, so no key can be made from it")
         return key
 
+    def overlaps(self, other: KeyPattern) -> bool:
+        """Whether some key could fit both patterns."""
+        mine, others = _TOKEN.split(self.pattern)[0], _TOKEN.split(other.pattern)[0]
+        if not (mine.startswith(others) or others.startswith(mine)):
+            return False
+        return _share_a_text(_steps(self.pattern), _steps(other.pattern))
+
     @property
     def prefix(self) -> str:
         """The folder that all keys of the pattern share, with its slash; empty for the root."""
@@ -138,6 +153,48 @@ class KeyPattern:
         """The narrowest folder that all keys of this date share, with its slash."""
         text = self.pattern.replace("{yyyy}", f"{date:%Y}").replace("{mm}", f"{date:%m}").replace("{dd}", f"{date:%d}")
         return _folder(_TOKEN.split(text)[0])
+
+
+def _steps(pattern: str) -> list[tuple[str, bool]]:
+    """The pattern as a walk over characters: (a character, or the name of a kind of them; may it be repeated or left out)."""
+    steps: list[tuple[str, bool]] = []
+    end = 0
+    for token in [*_TOKEN.finditer(pattern), None]:
+        steps += [(char, False) for char in pattern[end : token.start() if token else None]]
+        if token:
+            kind, least, more = _KINDS[token.group()]
+            steps += [(kind, False)] * least + [(kind, True)] * more
+            end = token.end()
+    return steps
+
+
+def _share_a_text(one: list[tuple[str, bool]], two: list[tuple[str, bool]]) -> bool:
+    """Whether some text fits both walks: a search over pairs of positions in them."""
+    seen: set[tuple[int, int]] = set()
+    todo = [(0, 0)]
+    while todo:
+        at = todo.pop()
+        if at in seen:
+            continue
+        seen.add(at)
+        i, j = at
+        if i == len(one) and j == len(two):
+            return True
+        if i < len(one) and one[i][1]:
+            todo.append((i + 1, j))
+        if j < len(two) and two[j][1]:
+            todo.append((i, j + 1))
+        if i < len(one) and j < len(two) and _share_a_char(one[i][0], two[j][0]):
+            todo.append((i + (not one[i][1]), j + (not two[j][1])))
+    return False
+
+
+def _share_a_char(one: str, two: str) -> bool:
+    """Whether a character, or one of a kind, can be the other; every two kinds have the digits in common."""
+    kind, char = (one, two) if len(one) > 1 else (two, one)
+    if len(kind) == 1 or len(char) > 1:
+        return one == two or len(kind) > 1
+    return {"any": True, "segment": char != "/", "digit": char.isdecimal()}[kind]
 
 
 def _folder(text: str) -> str:

@@ -1,0 +1,234 @@
+"""The datasets folder → every declared dataset, or one error that lists all that is wrong with it.
+
+What belongs here: reading dataset files, turning each fault into ``file:line: what; remedy``, and the rules between
+datasets (one file a dataset, no landing key that two of them take). What does not: the fields (``spec``) and YAML as such
+(``declaration``). Every Dagster run loads the registry, so this costs no pandas, polars, pandera or pyarrow.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import typing
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from supply_lake.datasets import declaration
+from supply_lake.datasets.declaration import Declaration, DeclarationError
+from supply_lake.datasets.spec import DatasetSpec
+from supply_lake.errors import SpecError, UnknownDataset
+
+_SUFFIX = ".yaml"
+_Problems = list[tuple[int, str]]
+
+
+class Registry(Mapping[str, DatasetSpec]):
+    """Every dataset of one folder by name, in the order of their names. ``folder`` is where their files are."""
+
+    def __init__(self, specs: Iterable[DatasetSpec] = (), folder: Path = Path()) -> None:
+        self.folder = folder
+        self._specs = {spec.name: spec for spec in sorted(specs, key=lambda spec: spec.name)}
+
+    def __getitem__(self, name: str) -> DatasetSpec:
+        return self._specs[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._specs)
+
+    def __len__(self) -> int:
+        return len(self._specs)
+
+    def get(self, name: str) -> DatasetSpec:  # type: ignore[override]  # a missing dataset is an error, never a None
+        """The dataset of this name.
+
+        :raises UnknownDataset: saying which names are near, and where a new one is declared
+        """
+        try:
+            return self._specs[name]
+        except KeyError:
+            raise UnknownDataset(self._unknown(name)) from None
+
+    def file(self, name: str) -> Path:
+        """The file that declares the dataset."""
+        return self.folder / f"{name}{_SUFFIX}"
+
+    def _unknown(self, name: str) -> str:
+        near = difflib.get_close_matches(name, self._specs, n=3, cutoff=0.5)
+        known = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(self._specs) or 'none'}."
+        return f"no dataset is called {name!r}; {known} A new one is declared in {_shown(self.file(name))}"
+
+
+def load_registry(folder: Path) -> Registry:
+    """Load every ``<name>.yaml`` of the folder; its subfolders and hidden files are not looked at.
+
+    :raises SpecError: with one line for every fault of every file
+    """
+    if not folder.is_dir():
+        raise SpecError(f"{folder}: there is no such folder; set SUPPLY_LAKE_DATASETS to the folder with your dataset files")
+    specs: list[DatasetSpec] = []
+    faults: list[str] = []
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or path.suffix not in (_SUFFIX, ".yml"):
+            continue
+        try:
+            specs.append(load_spec(path))
+        except SpecError as error:
+            faults.append(str(error))
+    faults += _shared_keys(specs, folder)
+    if faults:
+        raise SpecError("\n".join(faults))
+    return Registry(specs, folder)
+
+
+def load_spec(path: Path) -> DatasetSpec:
+    """Load one dataset file.
+
+    :raises SpecError: ``file:line: what; remedy``, one line for every fault
+    """
+    try:
+        return _load(path)
+    except DeclarationError as error:
+        shown = _shown(path)
+        raise SpecError("\n".join(f"{shown}:{line}: {text}" for line, text in sorted(error.problems))) from None
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of a dataset file, for editors; ``dataset.schema.json`` is its shipped copy."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **DatasetSpec.model_json_schema()}
+
+
+def json_schema_text() -> str:
+    """The text of ``dataset.schema.json``."""
+    return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def _load(path: Path) -> DatasetSpec:
+    if path.suffix != _SUFFIX:
+        raise DeclarationError([(1, f"dataset files end in {_SUFFIX}; rename it to {path.stem}{_SUFFIX}")])
+    declared = declaration.parse(_text(path))
+    try:
+        spec = DatasetSpec.model_validate(declared.values)
+    except ValidationError as error:
+        raise DeclarationError(_problems(error, declared)) from None
+    if spec.name != path.stem:
+        text = f"the dataset is called {spec.name!r} and its file {path.name}; rename the file to {spec.name}{_SUFFIX}"
+        raise DeclarationError([(declared.line(("name",)), text)])
+    return spec
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise DeclarationError([(1, "the file is not UTF-8; save it as UTF-8")]) from None
+    except OSError as error:
+        raise DeclarationError([(1, f"the file cannot be read ({error.strerror}); check that it is there")]) from None
+
+
+def _problems(error: ValidationError, declared: Declaration) -> _Problems:
+    """One (line, sentence) for every fault; the branches of a union that failed together are one fault."""
+    found: dict[tuple[declaration.Path, str], list[str]] = {}
+    for fault in error.errors(include_url=False):
+        listed = fault.get("ctx", {}).get("problems")
+        if listed:
+            for at, text in listed:
+                found[(tuple(at), text)] = []
+            continue
+        at = declared.nearest(fault["loc"])
+        missing = fault["loc"] if fault["type"] == "missing" else at
+        found.setdefault((missing, ""), []).append(_sentence(fault, at))
+    return [(declared.line(at), text or _joined(texts)) for (at, text), texts in found.items()]
+
+
+def _joined(texts: list[str]) -> str:
+    first, *rest = dict.fromkeys(texts)
+    return first if not rest else f"{first}; or else: {'; '.join(rest)}"
+
+
+def _sentence(fault: Any, at: declaration.Path) -> str:
+    where, value = _dotted(at), fault["input"]
+    text = f"`{where}` is {_short(value)}: {fault['msg'][:1].lower()}{fault['msg'][1:]}{_described(at)}"
+    match fault["type"]:
+        case "missing":
+            text = _missing_field(fault["loc"])
+        case "extra_forbidden":
+            text = _unknown_field(fault["loc"])
+        case "string_type" if value is None:
+            text = f"`{where}` has no value; give it one, or take the line out"
+        case "string_type" if isinstance(value, (int, float)):
+            text = f'`{where}` is text, and {value!r} is not; write it in quotes: "{value}"'
+        case "enum" | "literal_error" if isinstance(value, str):
+            text = f"`{where}` is {value!r}; it takes {fault['ctx']['expected']}"
+        case "string_pattern_mismatch":
+            text = f"`{where}` is {value!r}; it has to match {fault['ctx']['pattern']}{_described(at)}"
+        case "value_error":
+            text = f"`{where}`: {fault['ctx']['error']}"
+    return text
+
+
+def _missing_field(loc: declaration.Path) -> str:
+    inside = f" in `{_dotted(loc[:-1])}`" if loc[:-1] else ""
+    return f"`{loc[-1]}` is missing{inside}; add `{loc[-1]}: …`{_described(loc)}"
+
+
+def _unknown_field(loc: declaration.Path) -> str:
+    model = _model_at(loc[:-1])
+    fields = list(model.model_fields) if model else []
+    near = difflib.get_close_matches(str(loc[-1]), fields, n=1)
+    inside = f" of `{_dotted(loc[:-1])}`" if loc[:-1] else " of a dataset"
+    remedy = f"did you mean `{near[0]}`?" if near else f"it takes {', '.join(fields)}"
+    return f"`{loc[-1]}` is no field{inside}; {remedy}"
+
+
+def _described(loc: declaration.Path) -> str:
+    model = _model_at(loc[:-1])
+    field = model.model_fields.get(str(loc[-1])) if model else None
+    return f" ({field.description.rstrip('.')})" if field is not None and field.description else ""
+
+
+def _model_at(loc: declaration.Path) -> type[BaseModel] | None:
+    """The model that the declaration's mapping at this path is read by."""
+    model: type[BaseModel] | None = DatasetSpec
+    for part in loc:
+        if model is not None and isinstance(part, str):
+            field = model.model_fields.get(part)
+            model = _model_in(field.annotation) if field else None
+    return model
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_model_in, typing.get_args(annotation))), None)
+
+
+def _dotted(path: declaration.Path) -> str:
+    """``("columns", 2, "type")`` → ``columns[2].type``"""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def _shared_keys(specs: list[DatasetSpec], folder: Path) -> list[str]:
+    """A fault for every two datasets that could both take one landing key."""
+    return [
+        f"{_shown(folder / (two.name + _SUFFIX))}:1: the landing pattern {two.key_pattern.pattern!r} can take the same key as "
+        f"{one.key_pattern.pattern!r} of {one.name}; give one of them another `landing.pattern`"
+        for one, two in combinations(specs, 2)
+        if one.key_pattern.overlaps(two.key_pattern)
+    ]
+
+
+def _shown(path: Path) -> str:
+    """The path as a person standing in the working directory would type it."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
