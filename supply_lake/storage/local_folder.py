@@ -1,0 +1,294 @@
+"""A folder of this machine as an object store: atomic writes, exact names, fast listings.
+
+What belongs here: files. What does not: knowing whether a producer is still at work on one (``landing.settling``).
+obstore's local store is not used: it refuses names with control characters, tells times to the microsecond only, and has no
+way to write a file whole from a stream and drop it when the writer fails.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import errno
+import logging
+import os
+import shutil
+import stat
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO, TypeAlias
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from supply_lake.errors import ObjectChanged, ObjectGone, StoreUnavailable, UsageError
+from supply_lake.storage.backend import LISTING, ObjectVersion
+
+TEMPORARY = ".supply_lake-"
+_BATCH = 50_000
+_BUFFER = 1024**2
+_LATEST = 253_402_300_799_000_000  # 9999-12-31, in microseconds: no later time fits a datetime
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_NOT_THERE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
+_log = logging.getLogger(__name__)
+
+Entries: TypeAlias = list[os.DirEntry[str]]
+
+
+class LocalFolder:
+    """Files below one folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @staticmethod
+    def open(root: Path) -> LocalFolder:
+        """Open the folder; it is made if it does not exist."""
+        folder = LocalFolder(root.expanduser().absolute())
+        with folder._answering():
+            folder.root.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def uri(self, key: str) -> str:
+        """The file's absolute path."""
+        return f"{self.root}/{key}"
+
+    def path(self, key: str) -> Path:
+        """The file of a key. Names that are not UTF-8 are listed with ``\\xNN`` for the odd bytes, and found again by that."""
+        path = self.root / key
+        if "\\x" in key and not path.exists():
+            raw = key.encode().decode("unicode_escape").encode("latin-1") if key.isascii() else key.encode()
+            odd = self.root / os.fsdecode(raw)
+            return odd if odd.exists() else path
+        return path
+
+    def head(self, key: str) -> ObjectVersion:
+        """The version that stands under the key now."""
+        with self._answering(key):
+            return _version(key, self._file_status(self.path(key).stat(), key))
+
+    def list(self, prefix: str) -> Iterator[pa.RecordBatch]:
+        """All files below the prefix, a folder's own before those of its subfolders."""
+        rows = _Rows()
+        for folder, entries in self._walk(prefix):
+            for start in range(0, len(entries), _BATCH):
+                rows.add(folder, entries[start : start + _BATCH])
+                if len(rows.keys) >= _BATCH:
+                    yield rows.take()
+        if rows.keys:
+            yield rows.take()
+
+    def folders(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """Every folder below the prefix, itself included, with its modification time in nanoseconds.
+
+        The time changes when a name is added, renamed or removed in the folder, not when a file is rewritten in place.
+        """
+        for folder, _ in self._walk(prefix):
+            with suppress(FileNotFoundError):
+                yield folder, (self.root / folder).stat().st_mtime_ns
+
+    def read(self, version: ObjectVersion) -> BinaryIO:
+        """The file, if it is still this version."""
+        with self._answering(version.key):
+            file = self.path(version.key).open("rb", buffering=_BUFFER)
+            try:
+                now = _version(version.key, self._file_status(os.fstat(file.fileno()), version.key))
+                if now.identity != version.identity:
+                    raise ObjectChanged(f"{self.uri(version.key)} was overwritten since it was found")
+            except BaseException:
+                file.close()
+                raise
+            return file
+
+    def put(self, key: str, data: bytes | Path | BinaryIO, if_absent: bool) -> ObjectVersion:
+        """Write a file whole or not at all."""
+        with self._answering(key), self._temporary(key) as (file, path):
+            if isinstance(data, bytes):
+                file.write(data)
+            elif isinstance(data, Path):
+                with data.open("rb") as source:
+                    shutil.copyfileobj(source, file, _BUFFER)
+            else:
+                shutil.copyfileobj(data, file, _BUFFER)
+            return self._publish(file, path, key, if_absent)
+
+    @contextmanager
+    def writer(self, key: str) -> Iterator[BinaryIO]:
+        """A file that becomes the object when the block ends well."""
+        with self._answering(key), self._temporary(key) as (file, path):
+            yield file
+            self._publish(file, path, key, if_absent=False)
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Remove files."""
+        for key in keys:
+            with self._answering(key), suppress(ObjectGone, *_NOT_THERE):
+                self.path(key).unlink()
+
+    def _walk(self, prefix: str) -> Iterator[tuple[str, Entries]]:
+        """Each folder's key and the entries in it that are files; links are followed, but never round in a circle."""
+        todo: list[tuple[str, frozenset[str]]] = [(prefix, frozenset())]
+        while todo:
+            folder, links = todo.pop()
+            files, subfolders = [], []
+            for entry in self._scan(folder):
+                if entry.name.startswith(TEMPORARY):
+                    continue
+                if not entry.is_dir():
+                    files.append(entry)
+                elif not entry.is_symlink():
+                    subfolders.append((f"{folder}{entry.name}/", links))
+                elif (real := os.path.realpath(entry.path)) not in links and not _inside(entry.path, real):
+                    subfolders.append((f"{folder}{entry.name}/", links | {real}))
+            yield folder, files
+            todo += subfolders
+
+    def _scan(self, folder: str) -> Entries:
+        try:
+            with os.scandir(f"{self.root}/{folder}") as entries:
+                return list(entries)
+        except _NOT_THERE as error:
+            if not self.root.is_dir():
+                raise StoreUnavailable(f"folder {self.root} is gone; mount or make it again") from error
+            return []
+        except OSError as error:
+            if not folder:
+                raise StoreUnavailable(_why(self.root, error)) from error
+            _log.warning("folder %s is passed over, it cannot be listed: %s", self.uri(folder), error.strerror)
+            return []
+
+    @contextmanager
+    def _temporary(self, key: str) -> Iterator[tuple[BinaryIO, Path]]:
+        """A new file beside the key's own, removed when the block leaves it there."""
+        folder = (self.root / key).parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise UsageError(f"{self.uri(key)} cannot be written: a part of its path is a file") from error
+        path = folder / f"{TEMPORARY}{uuid.uuid4().hex}.tmp"
+        file = path.open("xb", buffering=_BUFFER)
+        try:
+            yield file, path
+        finally:
+            with suppress(OSError):  # a full disk refuses the flush on close again
+                file.close()
+            path.unlink(missing_ok=True)
+
+    def _publish(self, file: BinaryIO, temporary: Path, key: str, if_absent: bool) -> ObjectVersion:
+        file.flush()
+        os.fsync(file.fileno())
+        status = os.fstat(file.fileno())
+        try:
+            if if_absent:
+                os.link(temporary, self.root / key)  # unlike a rename, refuses to overwrite
+            else:
+                temporary.replace(self.root / key)
+        except IsADirectoryError as error:
+            raise UsageError(f"{self.uri(key)} cannot be written: it is a folder") from error
+        _sync_folder(temporary.parent)
+        return _version(key, status)
+
+    def _file_status(self, status: os.stat_result, key: str) -> os.stat_result:
+        if not stat.S_ISREG(status.st_mode):
+            raise ObjectGone(f"{self.uri(key)} is no file")
+        return status
+
+    @contextmanager
+    def _answering(self, key: str = "") -> Iterator[None]:
+        """Turn what the file system says into the project's errors."""
+        try:
+            yield
+        except FileExistsError:
+            raise
+        except _NOT_THERE as error:
+            if self._elsewhere(error):
+                raise
+            raise ObjectGone(f"{self.uri(key)} is not there") from error
+        except OSError as error:
+            if self._elsewhere(error):
+                raise
+            if error.errno == errno.ENAMETOOLONG:
+                raise UsageError(f"key {key[:60]!r}… has a part longer than the file system of {self.root} takes") from error
+            raise StoreUnavailable(_why(self.root, error)) from error
+
+    def _elsewhere(self, error: OSError) -> bool:
+        """Whether the error comes from something that the caller does while it writes: another file, a connection."""
+        if isinstance(error, (ConnectionError, TimeoutError)):
+            return True
+        return error.filename is not None and not str(error.filename).startswith(str(self.root))
+
+
+class _Rows:
+    """Columns of a listing, filled file by file and turned into Arrow in bulk."""
+
+    def __init__(self) -> None:
+        self.keys: list[str] = []
+        self._inodes: list[int] = []
+        self._times: list[int] = []
+        self._sizes: list[int] = []
+
+    def add(self, folder: str, entries: Entries) -> None:
+        """Look up the files; this loop is what listing a million files costs."""
+        for entry in entries:
+            try:
+                status = entry.stat()
+            except FileNotFoundError:  # gone since, or a link to nothing
+                continue
+            if stat.S_ISREG(status.st_mode):
+                self.keys.append(folder + entry.name)
+                self._inodes.append(status.st_ino)
+                self._times.append(status.st_mtime_ns)
+                self._sizes.append(status.st_size)
+
+    def take(self) -> pa.RecordBatch:
+        """What was added since the last call."""
+        inode, time = pa.array(self._inodes, pa.uint64()), pa.array(self._times, pa.int64())
+        size = pa.array(self._sizes, pa.int64())
+        etag = pc.binary_join_element_wise(inode.cast(pa.string()), time.cast(pa.string()), size.cast(pa.string()), "-")
+        modified = pc.max_element_wise(pc.min_element_wise(pc.divide(time, 1000), _LATEST), 0)
+        columns = [_texts(self.keys), etag, size, modified.cast(LISTING.field("modified").type)]
+        for column in (self.keys, self._inodes, self._times, self._sizes):
+            column.clear()
+        return pa.RecordBatch.from_arrays(columns, schema=LISTING)
+
+
+def _texts(keys: list[str]) -> pa.Array:
+    try:
+        return pa.array(keys, pa.string())
+    except UnicodeEncodeError:  # some name is not UTF-8
+        return pa.array([os.fsencode(key).decode(errors="backslashreplace") for key in keys], pa.string())
+
+
+def _version(key: str, status: os.stat_result) -> ObjectVersion:
+    """The same etag and time that a listing tells."""
+    etag = f"{status.st_ino}-{status.st_mtime_ns}-{status.st_size}"
+    modified = _EPOCH + dt.timedelta(microseconds=max(min(status.st_mtime_ns // 1000, _LATEST), 0))
+    return ObjectVersion(key, etag, status.st_size, modified)
+
+
+def _inside(path: str, folder: str) -> bool:
+    """Whether the path lies in the folder, so that following it would lead round in a circle."""
+    return f"{os.path.realpath(Path(path).parent)}/".startswith(f"{folder}/")
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename last through a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _why(root: Path, error: OSError) -> str:
+    """One sentence on what the file system refused, and what to do."""
+    remedy = {
+        errno.ENOSPC: "make room and try again",
+        errno.EDQUOT: "make room and try again",
+        errno.EACCES: "give this user the permission",
+        errno.EPERM: "give this user the permission",
+        errno.EROFS: "mount it for writing",
+    }.get(error.errno or 0, "check the disk or mount")
+    place = error.filename if error.filename is not None and str(root) in str(error.filename) else root
+    return f"folder {root} cannot be used: {error.strerror or error} at {place}; {remedy}"
