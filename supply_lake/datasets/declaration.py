@@ -93,7 +93,7 @@ class _Walk:
     def _scalar(self, node: yaml.ScalarNode, line: int) -> Any:
         if not node.tag.startswith(_TAG) or node.tag == _TAG + "binary":
             self.problems.append((line, f"the tag {node.tag!r} is not used here; write a plain value"))
-        if node.style is not None:  # quoted or block text
+        if node.style:  # quoted or block text
             return node.value
         text = node.value
         if text in _WORDS:

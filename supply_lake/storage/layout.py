@@ -9,6 +9,8 @@ from __future__ import annotations
 import datetime as dt
 import re
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import takewhile
 
 import uuid_utils
 
@@ -139,10 +141,20 @@ class KeyPattern:
 
     def overlaps(self, other: KeyPattern) -> bool:
         """Whether some key could fit both patterns."""
-        mine, others = _TOKEN.split(self.pattern)[0], _TOKEN.split(other.pattern)[0]
+        mine, others = self._head, other._head
         if not (mine.startswith(others) or others.startswith(mine)):
             return False
-        return _share_a_text(_steps(self.pattern), _steps(other.pattern))
+        return _share_a_text(self._steps, other._steps)
+
+    @cached_property
+    def _head(self) -> str:
+        """What every key begins with, all digits made the same: patterns with other heads have no key in common."""
+        steps = takewhile(lambda step: not step[1], self._steps)
+        return "".join("0" if kind == "digit" or kind.isdecimal() else kind for kind, _ in steps if len(kind) == 1 or kind == "digit")
+
+    @cached_property
+    def _steps(self) -> list[tuple[str, bool]]:
+        return _steps(self.pattern)
 
     @property
     def prefix(self) -> str:
