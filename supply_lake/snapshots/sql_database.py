@@ -27,7 +27,8 @@ from supply_lake.settings import redacted
 
 LOCK_SECONDS = 30
 _RETRIES = 5
-_LOST_RACES = ("40001", "40P01")  # PostgreSQL: serialization failure, deadlock; the transaction is to be run again
+# PostgreSQL: serialization failure, deadlock, a row that another writer entered since we looked; to be run again.
+_LOST_RACES = ("40001", "40P01", "23505")
 T = TypeVar("T")
 
 

@@ -192,7 +192,7 @@ def start_attempt(connection: sa.Connection, wanted: Sequence[ObjectVersion], ma
     if used_up or not waiting or len(waiting) < len({one.identity for one in wanted}):
         return None
     update_each(connection, [{"id": row["id"], "attempts": row["attempts"] + 1, "tries": row["tries"] + 1} for row in waiting])
-    return 1 + max(row["attempts"] for row in waiting)
+    return 1 + max(int(row["attempts"]) for row in waiting)
 
 
 def _used_up(attempts: int, reason: str) -> str:

@@ -45,10 +45,14 @@ class SqlStore:
         :raises StoreUnavailable: the database does not answer
         """
         database = Database.open(url)
-        with database.read() as connection:
-            ready = sql_schema.is_current(connection, database.name)
-        if not ready:
-            database.write(lambda connection: sql_schema.create(connection, database.name))
+        try:
+            with database.read() as connection:
+                ready = sql_schema.is_current(connection, database.name)
+            if not ready:
+                database.write(lambda connection: sql_schema.create(connection, database.name))
+        except BaseException:
+            database.close()
+            raise
         return SqlStore(database, clock)
 
     def close(self) -> None:

@@ -1,0 +1,249 @@
+"""The store when things go wrong: many writers, killed writers, a full disk, a server that is away."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+
+from supply_lake.errors import SettingsError, StoreUnavailable
+from supply_lake.landing.ledger import ObjectState
+from supply_lake.snapshots.sql_schema import lake_schema
+from supply_lake.snapshots.sql_store import SqlStore
+from supply_lake.snapshots.store import MetadataStore
+from supply_lake_tests.snapshots import writers
+from supply_lake_tests.snapshots.made_up import DAY, SECOND, Clock, entry, proposal, version
+
+ROOT = Path(__file__).parents[2]
+WRITERS, COMMITS = 8, 200
+
+
+def run_writers(*arguments: object) -> list[str]:
+    command = [sys.executable, "-m", "supply_lake_tests.snapshots.writers", *map(str, arguments)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_m1_eight_writers_commit_two_hundred_times_each(store_url: str) -> None:
+    run_writers("race", store_url, WRITERS, COMMITS)
+    store = SqlStore.open(store_url)
+    commits = store.commits("orders")
+    last = WRITERS * COMMITS
+    assert [one.number for one in commits] == list(range(1, last + 1))
+    assert [one.committed_at for one in commits] == sorted({one.committed_at for one in commits})
+    snapshots = {one.id: one for one in store.snapshots("orders")}
+    live: dict[dt.date, list[str]] = {writers.APPENDED: [], writers.REPLACED: [], writers.MERGED: []}
+    merged: list[str] = []
+    for commit in commits:
+        (added,) = (snapshots[one] for one in commit.added)
+        was_live = live[added.partition]
+        if added.partition == writers.APPENDED:
+            assert commit.superseded == ()
+            was_live.append(added.id)
+        else:
+            assert list(commit.superseded) == list(added.supersedes) == was_live
+            live[added.partition] = [added.id]
+        if added.partition == writers.MERGED:
+            assert list(added.notes[:-1]) == merged, "an update was lost"
+            merged = list(added.notes)
+        if commit.number % 97 == 0 or commit.number == last:
+            expected = [one for partition in sorted(live) for one in live[partition]]
+            assert [one.id for one in store.live("orders", commit.number)] == expected
+    names = [one.notes[-1] for one in snapshots.values()]
+    assert sorted(names) == sorted(f"{writer}-{number}" for writer in range(WRITERS) for number in range(COMMITS))
+    store.close()
+
+
+def test_m2_killed_at_every_moment_of_the_commit_sequence(store_url: str) -> None:
+    told = run_writers("kill", store_url)
+    moments = int(told[-1].removeprefix("survived "))
+    assert len(told) == moments + 1
+    for statement in ("INSERT INTO commits", "INSERT INTO snapshots", "UPDATE objects", "UPDATE datasets", "COMMIT"):
+        for when in ("before", "after"):
+            assert any(one.startswith(f"killed {when} {statement}") for one in told), (when, statement)
+    store = SqlStore.open(store_url, clock=Clock())
+    for moment in range(moments + 1):
+        recount(store, f"d{moment}")
+        writers.publish(store_url, f"d{moment}")
+        recount(store, f"d{moment}", done=True)
+    store.close()
+
+
+def recount(store: MetadataStore, dataset: str, done: bool = False) -> None:
+    """Everything that was written is whole: commit, snapshot, batch and ledger agree."""
+    ledger = {one.object.key.rpartition("/")[2]: one for one in store.objects(dataset)}
+    commits, live, batches = store.commits(dataset), store.live(dataset), store.batches(dataset)
+    assert len(commits) == len(live) == store.last_commit(dataset) == len(store.published_content(dataset, DAY))
+    assert [one.commit for one in live] == [one.number for one in commits]
+    assert len(store.snapshots(dataset)) == len(batches)
+    settled = {key: one.batch_id for key, one in ledger.items() if one.state == ObjectState.DONE}
+    assert sorted(settled.values()) == sorted(one.id for one in batches)
+    assert ("good.csv" in settled) == (len(commits) == 1)
+    assert all(one.state in (ObjectState.DONE, ObjectState.PENDING) for one in ledger.values())
+    assert set(ledger) in (set(), {"good.csv", "bad.csv"})
+    if done:
+        assert set(settled) == {"good.csv", "bad.csv"}
+
+
+def test_m5_a_full_disk_is_a_clear_error_and_nothing_is_lost(tmp_path: Path) -> None:
+    store = SqlStore.open(f"sqlite:///{tmp_path}/metadata.sqlite")
+    one = version()
+    store.register([entry(one)])
+    asked = proposal(DAY, objects=[one])
+    _limit_pages(store, grow=False)
+    with pytest.raises(StoreUnavailable, match=r"metadata\.sqlite does not answer .*full.*nothing is lost"):
+        store.register(entry(version(f"{n}" * 900)) for n in range(100))
+    with pytest.raises(StoreUnavailable, match="full"):
+        commit_until_it_fails(store)
+    number = store.last_commit("orders")
+    assert [commit.number for commit in store.commits("orders")] == list(range(1, number + 1))
+    assert [found.object for found in store.objects()] == [one]
+    _limit_pages(store, grow=True)
+    assert store.commit(asked).commit == number + 1
+    assert store.pending() == []
+    store.close()
+
+
+def commit_until_it_fails(store: MetadataStore) -> None:
+    for _ in range(100):
+        store.commit(proposal(DAY, DAY + dt.timedelta(days=1)))
+
+
+def _limit_pages(store: SqlStore, grow: bool) -> None:
+    """Fill the disk, or free it: the store's one connection may not let its file grow beyond what it is."""
+    with store._database.engine.connect() as connection:
+        connection.exec_driver_sql(f"PRAGMA max_page_count={2**30 if grow else 1}")
+
+
+@pytest.mark.integration
+def test_m5_a_server_that_is_away_is_a_clear_error_and_work_goes_on_when_it_is_back(
+    own_postgres: object, tmp_path: Path
+) -> None:
+    url = own_postgres.new_database().replace("postgres:@", "postgres:s3cret@")  # type: ignore[attr-defined]
+    store = SqlStore.open(url)
+    one = version()
+    store.register([entry(one)])
+    first = store.commit(proposal(DAY, objects=[one]))
+    own_postgres.stop()  # type: ignore[attr-defined]
+    for use in (
+        lambda: store.commit(proposal(DAY)),
+        lambda: store.live("orders"),
+        lambda: store.register([entry(version("b.csv"))]),
+        lambda: list(store.objects()),
+        lambda: SqlStore.open(url),
+    ):
+        with pytest.raises(StoreUnavailable, match="nothing is lost") as refusal:
+            use()
+        assert "s3cret" not in str(refusal.value)
+        assert "***@" in str(refusal.value)
+        assert "\n" not in str(refusal.value)
+    own_postgres.start()  # type: ignore[attr-defined]
+    assert store.live("orders") == list(first.snapshots)
+    assert store.commit(proposal(DAY)).commit == 2
+    store.close()
+
+
+@pytest.fixture
+def own_postgres(tmp_path: Path) -> Iterator[object]:
+    """A server that the test may stop."""
+    from supply_lake_tests.integration.postgres import Postgres
+
+    server = Postgres(tmp_path / "pg")
+    yield server
+    server.close()
+
+
+def test_m5_a_connection_that_broke_off_is_made_again(open_store: Callable[[], SqlStore], store_url: str) -> None:
+    store = open_store()
+    store.commit(proposal(DAY))
+    if store_url.startswith("postgresql"):
+        with psycopg.connect(store_url.replace("+psycopg", "")) as other:
+            others = "datname = current_database() and pid <> pg_backend_pid()"
+            other.execute(f"select pg_terminate_backend(pid) from pg_stat_activity where {others}")
+    assert store.commit(proposal(DAY)).commit == 2
+
+
+def test_m5_a_store_whose_place_cannot_be_used_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(StoreUnavailable, match="cannot be made"):
+        SqlStore.open(f"sqlite:///{tmp_path}/file/metadata.sqlite")
+    (tmp_path / "text.sqlite").write_text("no database" * 1000)
+    with pytest.raises(StoreUnavailable, match="not a database"):
+        SqlStore.open(f"sqlite:///{tmp_path}/text.sqlite")
+    (tmp_path / "folder.sqlite").mkdir()
+    with pytest.raises(StoreUnavailable, match="unable to open"):
+        SqlStore.open(f"sqlite:///{tmp_path}/folder.sqlite")
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "no url", "mysql+nothing://x/y"])
+def test_a_url_that_names_no_store_is_refused(url: str) -> None:
+    with pytest.raises(SettingsError, match="metadata store"):
+        SqlStore.open(url)
+
+
+def test_a_store_of_another_schema_version_is_refused(open_store: Callable[[], SqlStore]) -> None:
+    store = open_store()
+    store._database.write(lambda connection: connection.execute(sa.update(lake_schema).values(version=99)))
+    with pytest.raises(SettingsError, match="has schema version 99"):
+        open_store()
+
+
+def test_threads_share_a_store(store: SqlStore) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        done = list(threads.map(lambda _: store.commit(proposal(DAY, supersede_live=(DAY,))).commit, range(80)))
+    assert sorted(one or 0 for one in done) == list(range(1, 81))
+    assert len(store.live("orders")) == 1
+
+
+def test_many_writers_enter_and_settle_the_same_objects_in_opposite_orders(
+    open_store: Callable[[], SqlStore],
+) -> None:
+    stores = [open_store() for _ in range(4)]
+    versions = [version(f"{n}", at=n) for n in range(300)]
+
+    def work(number: int) -> int:
+        store = stores[number]
+        order = versions if number % 2 else versions[::-1]
+        return sum(store.register([entry(one) for one in order], listed=bool(number)) for _ in range(5))
+
+    def settle(number: int) -> None:
+        for start in range(number * 75, number * 75 + 75, 25):
+            stores[number].commit(proposal(DAY, objects=versions[start : start + 25]))
+
+    with ThreadPoolExecutor(8) as threads:
+        entered = [threads.submit(work, number) for number in range(4)]
+        settled = [threads.submit(settle, number) for number in range(4)]
+        new = sum(one.result() for one in entered)
+        for one in settled:
+            one.result()
+    assert new <= len(versions)
+    assert stores[0].last_commit("orders") == 12
+    assert {one.state for one in stores[0].objects()} == {ObjectState.DONE}
+
+
+def test_a_forked_child_does_not_use_its_parents_connections(open_store: Callable[[], SqlStore]) -> None:
+    store = open_store()
+    store.commit(proposal(DAY))
+    held = store._database.engine.pool
+    store._database._pid = os.getpid() + 1  # as a child sees it
+    store.commit(proposal(DAY))
+    assert store._database.engine.pool is not held
+    assert store._database._pid == os.getpid()
+    held.dispose()
+
+
+def test_times_are_kept_to_the_microsecond(store: MetadataStore, clock: Clock) -> None:
+    clock.now = dt.datetime(2039, 12, 31, 23, 59, 59, 999999, tzinfo=dt.timezone(dt.timedelta(hours=-7)))
+    done = store.commit(proposal(DAY))
+    assert done.snapshots[0].committed_at == clock.now
+    assert store.commits("orders")[0].committed_at == clock.now
+    assert store.commit_at("orders", clock.now - SECOND) == 0
