@@ -14,10 +14,11 @@ import numpy as np
 _LF, _CR = 10, 13
 
 
-def well_formed_end(buffer: bytes, delimiter: bytes, quote: bytes, *, final: bool) -> int | None:
+def well_formed_end(buffer: bytes, delimiter: bytes, quote: bytes, *, limit: int, final: bool) -> int | None:
     """How many leading bytes of the buffer are whole, well-formed records.
 
     :param buffer: bytes that begin at the start of a record
+    :param limit: the greatest length of a record with quotes, in bytes
     :param final: nothing follows the buffer, so that its end ends a record
     :returns: the length, 0 when no record ends here, ``None`` when a quote stands where the grammar has none
     """
@@ -25,14 +26,15 @@ def well_formed_end(buffer: bytes, delimiter: bytes, quote: bytes, *, final: boo
         return len(buffer) if final else _last_newline(buffer)
     data = np.frombuffer(buffer, np.uint8)
     quotes = np.flatnonzero(data == ord(quote))
-    if not _quotes_fit(data, quotes, ord(delimiter), ord(quote), final=final):
+    if not _quotes_fit(data, quotes, ord(delimiter), ord(quote)):
         return None
-    if final:
-        return len(buffer) if len(quotes) % 2 == 0 else None
-    return _last_newline_outside(buffer, data, quotes)
+    end = len(buffer) if final else _last_newline_outside(buffer, quotes)
+    if final and len(quotes) % 2:
+        return None
+    return end if _longest_quoted(quotes[quotes < end]) <= limit and len(buffer) - end <= limit else None
 
 
-def _quotes_fit(data: np.ndarray, quotes: np.ndarray, delimiter: int, quote: int, *, final: bool) -> bool:
+def _quotes_fit(data: np.ndarray, quotes: np.ndarray, delimiter: int, quote: int) -> bool:
     openers, closers = quotes[::2], quotes[1::2]
     before = data[np.maximum(openers, 1) - 1]
     fits = (openers == 0) | _ends_field(before, delimiter) | (before == quote)
@@ -42,6 +44,11 @@ def _quotes_fit(data: np.ndarray, quotes: np.ndarray, delimiter: int, quote: int
     known = closers[closers < len(data) - 1]
     after = data[known + 1]
     return bool((_ends_field(after, delimiter) | (after == quote)).all())
+
+
+def _longest_quoted(quotes: np.ndarray) -> int:
+    """Length of the longest stretch between an opening quote and its closing one."""
+    return int((quotes[1::2] - quotes[::2]).max(initial=0))
 
 
 def _ends_field(data: np.ndarray, delimiter: int) -> np.ndarray:
@@ -54,7 +61,7 @@ def _last_newline(buffer: bytes) -> int:
     return end + 1
 
 
-def _last_newline_outside(buffer: bytes, data: np.ndarray, quotes: np.ndarray) -> int:
+def _last_newline_outside(buffer: bytes, quotes: np.ndarray) -> int:
     """End of the last line break that stands outside quotes: an even number of quotes before it."""
     end = len(buffer)
     while end > 0:
