@@ -163,9 +163,12 @@ class CsvReader:
                 at = len(lines)
             except (csv.Error, UnicodeDecodeError, _NulByte) as error:
                 unfinished = "end of data" in str(error)
+                broke_at = at + reader.line_num
                 if unfinished and not final and len(data) - offsets[start] <= MAX_QUOTED_BYTES:
                     return records, numbers, aside, int(offsets[start])
-                aside.bad.append(BadRecord(first_line + start, _readable(lines[start]), _reason(error)))
+                aside.bad.append(
+                    BadRecord(first_line + start, _readable(lines[start]), _reason(error, first=broke_at == start))
+                )
                 at = start + 1
         return records, numbers, aside, int(offsets[-1])
 
@@ -295,10 +298,10 @@ def _decoded(lines: list[bytes], start: int) -> Iterator[str]:
         yield line.decode()
 
 
-def _reason(error: Exception) -> str:
-    if isinstance(error, UnicodeDecodeError):
+def _reason(error: Exception, *, first: bool) -> str:
+    if first and isinstance(error, UnicodeDecodeError):
         return f"bytes that are no text in the declared encoding (0x{error.object[error.start]:02x} at byte {error.start + 1})"
-    if isinstance(error, _NulByte):
+    if first and isinstance(error, _NulByte):
         return "a NUL byte"
     # Which of the two it is depends on what else the file holds further on, so the reason names both.
     return "a quote is not closed, or text stands after the closing one"
