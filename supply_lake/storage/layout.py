@@ -43,7 +43,7 @@ def new_snapshot_id() -> str:
 
 def snapshot_dir(dataset: str, partition: dt.date, snapshot_id: str) -> str:
     """Folder of one snapshot, below the lake root and below the rejects root alike."""
-    return f"dataset={dataset}/year={partition:%Y}/month={partition:%m}/day={partition:%d}/snapshot_id={snapshot_id}"
+    return f"dataset={dataset}/year={partition.year:04}/month={partition:%m}/day={partition:%d}/snapshot_id={snapshot_id}"
 
 
 def part_path(dataset: str, partition: dt.date, snapshot_id: str, number: int) -> str:
@@ -126,18 +126,38 @@ class KeyPattern:
         """
         if "/" in file or file in ("", ".", ".."):
             raise ValueError(f"{file!r} is no file name")
-        key = self.pattern
-        for token, text in (
-            ("{yyyy}", f"{date:%Y}"),
-            ("{mm}", f"{date:%m}"),
-            ("{dd}", f"{date:%d}"),
-            ("{path}", file),
-            ("{file}", file),
-        ):
-            key = key.replace(token, text)
         if "*" in self.pattern:
             raise ValueError(f"landing pattern {self.pattern!r} has a `*`, so no key can be made from it")
-        return key
+        return _dated(self.pattern, date).replace("{path}", "{file}").replace("{file}", file)
+
+    def key_for(self, file: str, date: dt.date | None, today: dt.date) -> str:
+        """The key under which a file lands: on the date given, else the one that its name tells, else today.
+
+        :raises ValueError: saying why this file cannot land under this pattern
+        """
+        folder, slash, name = self.pattern.rpartition("/")
+        if any(token in folder for token in ("*", "{path}", "{file}")):
+            raise ValueError(f"landing pattern {self.pattern!r} leaves its folder open, so no key can be made from it")
+        when = date or self._date_told_by(name, file) or today
+        if "/" not in file and (match := self.match(key := f"{_dated(folder, when)}{slash}{file}")) is not None:
+            if match.date not in (None, when):
+                raise ValueError(f"the name of {file!r} says {match.date}, not {when}")
+            return key
+        open_named = any(token in name for token in ("*", "{path}", "{file}"))
+        if not name.endswith("{file}") and (date is None or open_named):
+            raise ValueError(f"the name of {file!r} does not fit the landing pattern {self.pattern!r}")
+        return self.format(file, when)
+
+    def _date_told_by(self, name_pattern: str, file: str) -> dt.date | None:
+        if not all(token in name_pattern for token in ("{yyyy}", "{mm}", "{dd}")):
+            return None
+        match = re.fullmatch(self._compile(name_pattern), file)
+        return _date(match) if match else None
+
+    def impossible_date(self, key: str) -> str | None:
+        """The date that the key names, as text, when the key fits but no calendar has that date."""
+        match = self._regex.fullmatch(key) if self.dated else None
+        return f"{match['yyyy']}-{match['mm']}-{match['dd']}" if match and _date(match) is None else None
 
     def overlaps(self, other: KeyPattern) -> bool:
         """Whether some key could fit both patterns."""
@@ -149,8 +169,8 @@ class KeyPattern:
     @cached_property
     def _head(self) -> str:
         """What every key begins with, all digits made the same: patterns with other heads have no key in common."""
-        steps = takewhile(lambda step: not step[1], self._steps)
-        return "".join("0" if kind == "digit" or kind.isdecimal() else kind for kind, _ in steps if len(kind) == 1 or kind == "digit")
+        fixed = takewhile(lambda step: step[0] not in ("segment", "any"), self._steps)
+        return "".join("0" if kind == "digit" or kind.isdecimal() else kind for kind, _ in fixed)
 
     @cached_property
     def _steps(self) -> list[tuple[str, bool]]:
@@ -163,8 +183,7 @@ class KeyPattern:
 
     def prefix_on(self, date: dt.date) -> str:
         """The narrowest folder that all keys of this date share, with its slash."""
-        text = self.pattern.replace("{yyyy}", f"{date:%Y}").replace("{mm}", f"{date:%m}").replace("{dd}", f"{date:%d}")
-        return _folder(_TOKEN.split(text)[0])
+        return _folder(_TOKEN.split(_dated(self.pattern, date))[0])
 
 
 def _steps(pattern: str) -> list[tuple[str, bool]]:
@@ -207,6 +226,11 @@ def _share_a_char(one: str, two: str) -> bool:
     if len(kind) == 1 or len(char) > 1:
         return one == two or len(kind) > 1
     return {"any": True, "segment": char != "/", "digit": char.isdecimal()}[kind]
+
+
+def _dated(pattern: str, date: dt.date) -> str:
+    """The pattern with the date filled in. (``%Y`` drops the leading zeros of early years.)"""
+    return pattern.replace("{yyyy}", f"{date.year:04}").replace("{mm}", f"{date.month:02}").replace("{dd}", f"{date.day:02}")
 
 
 def _folder(text: str) -> str:
