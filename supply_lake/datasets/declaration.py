@@ -19,7 +19,7 @@ _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _INT = re.compile(r"[-+]?[0-9]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _WORDS = {"": None, "~": None, "null": None, "true": True, "True": True, "false": False, "False": False}
-_TAG = "tag:yaml.org,2002:"
+_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null", "timestamp", "value", "merge")}
 
 
 class DeclarationError(ValueError):
@@ -56,9 +56,10 @@ def parse(text: str) -> Declaration:
     try:
         root = yaml.compose(text, Loader=_LOADER)
     except yaml.MarkedYAMLError as error:
-        raise DeclarationError([_syntax_problem(error)]) from None
+        raise DeclarationError([_syntax_problem(error, text)]) from None
     except yaml.YAMLError as error:
-        raise DeclarationError([(1, f"it is not readable as YAML ({error}); save it as UTF-8 text")]) from None
+        what = str(error).partition("\n")[0]
+        raise DeclarationError([(1, f"the file is not readable as YAML ({what}); save it as plain UTF-8 text")]) from None
     if root is None:
         raise DeclarationError([(1, "the file is empty; start it with `name:`")])
     if not isinstance(root, yaml.MappingNode):
@@ -91,7 +92,7 @@ class _Walk:
         return value
 
     def _scalar(self, node: yaml.ScalarNode, line: int) -> Any:
-        if not node.tag.startswith(_TAG) or node.tag == _TAG + "binary":
+        if node.tag not in _TAGS:
             self.problems.append((line, f"the tag {node.tag!r} is not used here; write a plain value"))
         if node.style:  # quoted or block text
             return node.value
@@ -119,9 +120,10 @@ class _Walk:
         return [self.value(item, (*path, index), item.start_mark.line + 1) for index, item in enumerate(node.value)]
 
 
-def _syntax_problem(error: yaml.MarkedYAMLError) -> tuple[int, str]:
+def _syntax_problem(error: yaml.MarkedYAMLError, text: str) -> tuple[int, str]:
     mark = error.problem_mark or error.context_mark
     line = mark.line + 1 if mark else 1
     what = " ".join(part for part in (error.context, error.problem) if part)
-    hint = "indent with spaces" if "\\t" in what else "put text with `: ` or ` #` in quotes, and check the indentation"
+    tab = [*text.splitlines(), ""][line - 1].lstrip(" ").startswith("\t")
+    hint = "indent with spaces, not tabs" if tab else "put text with `: ` or ` #` in quotes, and check the indentation"
     return line, f"this is not YAML ({what}); {hint}"

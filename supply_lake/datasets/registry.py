@@ -1,29 +1,30 @@
 """The datasets folder → every declared dataset, or one error that lists all that is wrong with it.
 
 What belongs here: reading dataset files, turning each fault into ``file:line: what; remedy``, and the rules between
-datasets (one file a dataset, no landing key that two of them take). What does not: the fields (``spec``) and YAML as such
-(``declaration``). Every Dagster run loads the registry, so this costs no pandas, polars, pandera or pyarrow.
+datasets (one file a dataset, no landing key that two of them take). What does not: the fields (``spec``), YAML as such
+(``declaration``) and the wording of faults (``faults``). Every Dagster run loads the registry, so this costs no pandas,
+polars, pandera or pyarrow.
 """
 
 from __future__ import annotations
 
 import difflib
 import json
-import typing
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from supply_lake.datasets import declaration
-from supply_lake.datasets.declaration import Declaration, DeclarationError
+from supply_lake.datasets.declaration import DeclarationError
+from supply_lake.datasets.faults import sentences
 from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.errors import SpecError, UnknownDataset
 
 _SUFFIX = ".yaml"
-_Problems = list[tuple[int, str]]
 
 
 class Registry(Mapping[str, DatasetSpec]):
@@ -113,7 +114,7 @@ def _load(path: Path) -> DatasetSpec:
     try:
         spec = DatasetSpec.model_validate(declared.values)
     except ValidationError as error:
-        raise DeclarationError(_problems(error, declared)) from None
+        raise DeclarationError(sentences(error, declared)) from None
     if spec.name != path.stem:
         text = f"the dataset is called {spec.name!r} and its file {path.name}; rename the file to {spec.name}{_SUFFIX}"
         raise DeclarationError([(declared.line(("name",)), text)])
@@ -127,93 +128,6 @@ def _text(path: Path) -> str:
         raise DeclarationError([(1, "the file is not UTF-8; save it as UTF-8")]) from None
     except OSError as error:
         raise DeclarationError([(1, f"the file cannot be read ({error.strerror}); check that it is there")]) from None
-
-
-def _problems(error: ValidationError, declared: Declaration) -> _Problems:
-    """One (line, sentence) for every fault; the branches of a union that failed together are one fault."""
-    found: dict[tuple[declaration.Path, str], list[str]] = {}
-    for fault in error.errors(include_url=False):
-        listed = fault.get("ctx", {}).get("problems")
-        if listed:
-            for at, text in listed:
-                found[(tuple(at), text)] = []
-            continue
-        at = declared.nearest(fault["loc"])
-        missing = fault["loc"] if fault["type"] == "missing" else at
-        found.setdefault((missing, ""), []).append(_sentence(fault, at))
-    return [(declared.line(at), text or _joined(texts)) for (at, text), texts in found.items()]
-
-
-def _joined(texts: list[str]) -> str:
-    first, *rest = dict.fromkeys(texts)
-    return first if not rest else f"{first}; or else: {'; '.join(rest)}"
-
-
-def _sentence(fault: Any, at: declaration.Path) -> str:
-    where, value = _dotted(at), fault["input"]
-    text = f"`{where}` is {_short(value)}: {fault['msg'][:1].lower()}{fault['msg'][1:]}{_described(at)}"
-    match fault["type"]:
-        case "missing":
-            text = _missing_field(fault["loc"])
-        case "extra_forbidden":
-            text = _unknown_field(fault["loc"])
-        case "string_type" if value is None:
-            text = f"`{where}` has no value; give it one, or take the line out"
-        case "string_type" if isinstance(value, (int, float)):
-            text = f'`{where}` is text, and {value!r} is not; write it in quotes: "{value}"'
-        case "enum" | "literal_error" if isinstance(value, str):
-            text = f"`{where}` is {value!r}; it takes {fault['ctx']['expected']}"
-        case "string_pattern_mismatch":
-            text = f"`{where}` is {value!r}; it has to match {fault['ctx']['pattern']}{_described(at)}"
-        case "value_error":
-            text = f"`{where}`: {fault['ctx']['error']}"
-    return text
-
-
-def _missing_field(loc: declaration.Path) -> str:
-    inside = f" in `{_dotted(loc[:-1])}`" if loc[:-1] else ""
-    return f"`{loc[-1]}` is missing{inside}; add `{loc[-1]}: …`{_described(loc)}"
-
-
-def _unknown_field(loc: declaration.Path) -> str:
-    model = _model_at(loc[:-1])
-    fields = list(model.model_fields) if model else []
-    near = difflib.get_close_matches(str(loc[-1]), fields, n=1)
-    inside = f" of `{_dotted(loc[:-1])}`" if loc[:-1] else " of a dataset"
-    remedy = f"did you mean `{near[0]}`?" if near else f"it takes {', '.join(fields)}"
-    return f"`{loc[-1]}` is no field{inside}; {remedy}"
-
-
-def _described(loc: declaration.Path) -> str:
-    model = _model_at(loc[:-1])
-    field = model.model_fields.get(str(loc[-1])) if model else None
-    return f" ({field.description.rstrip('.')})" if field is not None and field.description else ""
-
-
-def _model_at(loc: declaration.Path) -> type[BaseModel] | None:
-    """The model that the declaration's mapping at this path is read by."""
-    model: type[BaseModel] | None = DatasetSpec
-    for part in loc:
-        if model is not None and isinstance(part, str):
-            field = model.model_fields.get(part)
-            model = _model_in(field.annotation) if field else None
-    return model
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next(filter(None, map(_model_in, typing.get_args(annotation))), None)
-
-
-def _dotted(path: declaration.Path) -> str:
-    """``("columns", 2, "type")`` → ``columns[2].type``"""
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}…"
 
 
 def _shared_keys(specs: list[DatasetSpec], folder: Path) -> list[str]:
@@ -232,3 +146,7 @@ def _shown(path: Path) -> str:
         return str(path.relative_to(Path.cwd()))
     except ValueError:
         return str(path)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json_schema_text())

@@ -81,7 +81,7 @@ class Source(_Model):
     """Where the records come from, for people and for the snapshot record."""
 
     system: str = Field(description="The system of record, for example `sap-ewm`.")
-    description: str = ""
+    description: str = Field("", description="What the files are and how they come about.")
     contact: str = Field("", description="Who to ask when the source misbehaves.")
     metadata: dict[str, str] = Field(default_factory=dict, description="Free facts copied to every snapshot record.")
 
@@ -92,7 +92,7 @@ class Format(_Model):
     type: Literal["csv", "json", "jsonl", "parquet"] = Field(
         description="`json` is one document (an array, or an object with `records_path`); `jsonl` is a record a line."
     )
-    delimiter: str = Field(",", min_length=1, max_length=1)
+    delimiter: str = Field(",", min_length=1, max_length=1, description="CSV: what stands between two values.")
     quote: str = Field('"', max_length=1, description="Empty for files that quote nothing.")
     encoding: str = Field("utf-8", description="Any codec that Python knows; a byte order mark is taken off.")
     header: bool = Field(True, description="False: the file has no header line and the columns are in declared order.")
@@ -101,8 +101,8 @@ class Format(_Model):
     )
     records_path: str = Field("", description="JSON: dotted path to the array of records, for example `data.items`.")
     trim: bool = Field(False, description="Strip white space around every value before it is cast.")
-    decimal_mark: Literal[".", ","] = "."
-    thousands_mark: Literal["", ",", ".", " ", "'"] = ""
+    decimal_mark: Literal[".", ","] = Field(".", description="What stands before the decimals of a number.")
+    thousands_mark: Literal["", ",", ".", " ", "'"] = Field("", description="What may stand between groups of three digits.")
 
     @field_validator("encoding")
     @classmethod
@@ -146,9 +146,7 @@ class Checks(_Model):
     matches: str | None = Field(None, description="A regular expression that the whole text must match.")
     min_length: int | None = Field(None, ge=0, description="Least number of characters.")
     max_length: int | None = Field(None, ge=0, description="Greatest number of characters.")
-    python: tuple[PythonName, ...] = Field(
-        (), description="`module:function` taking a polars Series, giving a boolean Series."
-    )
+    python: tuple[PythonName, ...] = Field((), description="`module:function` taking a polars Series, giving a boolean Series.")
 
     @field_validator("matches")
     @classmethod
@@ -164,26 +162,24 @@ class Checks(_Model):
 class Column(_Model):
     """One column of the published table."""
 
-    name: str = Field(pattern=f"^{_COLUMN}$", max_length=128)
+    name: str = Field(pattern=f"^{_COLUMN}$", max_length=128, description="Name of the column in the published table.")
     type: str = Field(
         description="string, boolean, int8…int64, uint8…uint64, float32, float64, decimal(p,s), date, time, timestamp, "
         "json, binary, list<T> or struct<name:T,…>."
     )
-    description: str = ""
+    description: str = Field("", description="What the values mean.")
     unit: str = Field("", description="For example `USD`, `kg`, `pieces`.")
     nullable: bool | None = Field(None, description="Default: true, but false for primary key columns.")
     source: Names = Field(
         (), description="Names that the files use for it; for nested JSON, dotted paths. Default: its own name."
     )
-    formats: Names = Field(
-        (), description="strptime formats of dates and timestamps, tried in order. Default ISO 8601."
-    )
+    formats: Names = Field((), description="strptime formats of dates and timestamps, tried in order. Default ISO 8601.")
     timezone: str = Field("UTC", description="Zone of timestamps that carry no offset. Stored in UTC.")
     nulls: tuple[str, ...] | None = Field(None, description="Texts that mean null in this column, instead of the format's.")
     integral_floats: bool = Field(False, description="Integers may be written as `17850.0`; counted as coerced.")
-    true_values: tuple[str, ...] = ("true", "True", "TRUE", "1", "yes", "Y")
-    false_values: tuple[str, ...] = ("false", "False", "FALSE", "0", "no", "N")
-    checks: Checks = Checks()
+    true_values: tuple[str, ...] = Field(("true", "True", "TRUE", "1", "yes", "Y"), description="Texts that mean true.")
+    false_values: tuple[str, ...] = Field(("false", "False", "FALSE", "0", "no", "N"), description="Texts that mean false.")
+    checks: Checks = Field(Checks(), description="Rules for the values.")
 
     @field_validator("type")
     @classmethod
@@ -219,7 +215,7 @@ class PartitionDate(_Model):
 class Tombstone(_Model):
     """Which rows say that their key is deleted."""
 
-    column: str
+    column: str = Field(description="The column that tells.")
     values: tuple[str, ...] = Field(("true",), min_length=1, description="Values of the column, as text, that mean deleted.")
 
 
@@ -233,15 +229,15 @@ class DatasetSpec(_Model):
     """One dataset: its identity, its source, how to read it, and its contract."""
 
     name: str = Field(pattern=NAME, description="Name of the dataset, of its file and of its table.")
-    description: str
+    description: str = Field(description="What one row is, and where the data come from, in a sentence or two.")
     owner: str = Field(description="An e-mail address or `team:name`.")
     group: str = Field("default", pattern=r"^[A-Za-z0-9_]+$", description="Group of the asset in the Dagster UI.")
-    tags: dict[str, str] = Field(default_factory=dict)
+    tags: dict[str, str] = Field(default_factory=dict, description="Tags of the asset in the Dagster UI.")
     source: Source
     format: Format
     landing: Landing = Landing()
     start_date: dt.date = Field(dt.date(2020, 1, 1), description="First partition.")
-    columns: tuple[Column, ...] = Field(min_length=1)
+    columns: tuple[Column, ...] = Field(min_length=1, description="The published columns, in their order.")
     primary_key: Names = Field((), description="The column, or columns, that tell one record from another.")
     key_scope: KeyScope = KeyScope.PARTITION
     order_by: str | None = Field(None, description="Of rows with one key, the one with the greatest value here stays.")
@@ -250,7 +246,7 @@ class DatasetSpec(_Model):
     )
     mode: Mode = Mode.APPEND
     partition_date: PartitionDate = PartitionDate()
-    tombstone: Tombstone | None = None
+    tombstone: Tombstone | None = Field(None, description="Which rows say that their key is deleted.")
     error_threshold: float = Field(
         0.1, ge=0, le=1, description="Largest share of rejected rows with which a batch is still published."
     )
@@ -258,7 +254,7 @@ class DatasetSpec(_Model):
     row_checks: tuple[PythonName, ...] = Field(
         (), description="`module:function` taking a polars DataFrame, giving a boolean Series."
     )
-    freshness: Freshness | None = None
+    freshness: Freshness | None = Field(None, description="When the dataset counts as late.")
     schedule: str | None = Field(
         None, pattern=_CRON, description="Cron line on which pending files are looked for besides the sensor."
     )
