@@ -119,11 +119,10 @@ snapshots = sa.Table(
     sa.Index("snapshots_newest", "dataset", "recorded_at", "id"),
     sa.Index("snapshots_by_commit", "dataset", "commit_number", "superseded_by"),
     sa.Index("snapshots_by_partition", "dataset", "partition_date", "commit_number", "superseded_by"),
-    sa.Index("snapshots_superseded", "dataset", "superseded_by"),
+    sa.Index("snapshots_live", "dataset", "superseded_by", "partition_date", "commit_number"),
     sa.Index("snapshots_of_batch", "batch_id"),
 )
 is_live = sa.and_(snapshots.c.commit_number.is_not(None), snapshots.c.superseded_by.is_(None))
-sa.Index("snapshots_live", snapshots.c.dataset, snapshots.c.partition_date, sqlite_where=is_live, postgresql_where=is_live)
 
 
 def to_micros(time: dt.datetime) -> int:
