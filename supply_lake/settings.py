@@ -24,7 +24,7 @@ class Settings:
     """All that can be configured from outside.
 
     ``landing``, ``lake`` and ``rejects`` are absolute local paths or object store URLs (``s3://bucket/prefix``).
-    ``metadata`` is an SQLAlchemy URL. Sizes are bytes, times are seconds.
+    ``metadata`` is an SQLAlchemy URL. ``alert_url`` is a webhook that takes JSON, or empty. Sizes are bytes, times are seconds.
     """
 
     home: Path
@@ -43,6 +43,7 @@ class Settings:
     hot_days: int = 3
     memory_bytes: int = 1024**3
     threads: int = 0
+    alert_url: str = ""
 
     @staticmethod
     def from_env(env: Mapping[str, str] | None = None) -> Settings:
@@ -68,6 +69,7 @@ class Settings:
             datasets=Path(_get(env, "DATASETS") or _packaged_datasets()).expanduser().absolute(),
             query=_choice(env, "QUERY", ("duckdb",)),
             catalog=_choice(env, "CATALOG", ("none",)),
+            alert_url=_get(env, "ALERT_URL"),
             **numbers,  # type: ignore[arg-type]
         )
 

@@ -1,0 +1,151 @@
+"""A dataset's declaration as Dagster shows it: description, columns, owner, kinds, tags, freshness.
+
+What belongs here: words and metadata that are known before any data is. What does not: what a run found (``report``).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import Any
+
+import dagster as dg
+
+from supply_lake.assets.markdown import table
+from supply_lake.datasets.spec import Checks, Column, DatasetSpec
+
+_TAG_KEY = re.compile(r"([A-Za-z0-9_.-]{1,63}/)?[A-Za-z0-9_.-]{1,63}")
+_TAG_VALUE = re.compile(r"[A-Za-z0-9_.-]{0,63}")
+_EMAIL = re.compile(r"[A-Za-z0-9_.+%-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}")
+
+
+def description(spec: DatasetSpec) -> str:
+    """What the dataset is, how it is published, and its contract as a table."""
+    return "\n\n".join([spec.description, _rules(spec), _columns(spec)])
+
+
+def metadata(spec: DatasetSpec) -> dict[str, Any]:
+    """Facts of the declaration, for the asset's page and for search."""
+    known = {
+        "source system": spec.source.system,
+        "source contact": spec.source.contact,
+        "owner": spec.owner,
+        "primary key": ", ".join(spec.primary_key),
+        "mode": str(spec.mode),
+        "error threshold": f"{spec.error_threshold:.1%}",
+        "landing keys": spec.key_pattern.pattern,
+        "files": spec.format.type,
+    }
+    return {
+        "dagster/column_schema": column_schema(spec),
+        "dagster/table_name": spec.name,
+        **{name: value for name, value in known.items() if value},
+        **{f"source {name}": value for name, value in spec.source.metadata.items()},
+        **{f"tag {name}": value for name, value in spec.tags.items()},
+    }
+
+
+def column_schema(spec: DatasetSpec) -> dg.TableSchema:
+    """Dagster's own form of the declared columns."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                name=column.name,
+                type=column.type,
+                description=_described(column),
+                constraints=dg.TableColumnConstraints(nullable=spec.is_nullable(column), other=rules(column.checks)),
+                tags={"primary_key": ""} if column.name in spec.primary_key else {},
+            )
+            for column in spec.columns
+        ],
+        constraints=dg.TableConstraints(other=list(spec.row_checks)),
+    )
+
+
+def owners(spec: DatasetSpec) -> list[str]:
+    """The owner in the forms that Dagster takes: a plain address, or ``team:`` and a name without blanks.
+
+    Other addresses stay in the metadata only.
+    """
+    if spec.owner.startswith("team:"):
+        return ["team:" + _slug(spec.owner.removeprefix("team:"))]
+    return [spec.owner] if _EMAIL.fullmatch(spec.owner) else []
+
+
+def tags(spec: DatasetSpec) -> dict[str, str]:
+    """The source system and the declared tags; a tag that Dagster would refuse is in the metadata only."""
+    own = {name: value for name, value in spec.tags.items() if _TAG_KEY.fullmatch(name) and _TAG_VALUE.fullmatch(value)}
+    return {"supply_lake/source": _slug(spec.source.system), **own}
+
+
+def freshness(spec: DatasetSpec) -> dg.FreshnessPolicy | None:
+    """Late when nothing was published for ``max_age_hours``; a warning at half of that."""
+    if spec.freshness is None:
+        return None
+    window = dt.timedelta(hours=spec.freshness.max_age_hours)
+    return dg.FreshnessPolicy.time_window(fail_window=window, warn_window=window / 2)
+
+
+def rules(checks: Checks) -> list[str]:
+    """Each rule of a column in a few words."""
+    signs = (("gt", ">"), ("ge", "≥"), ("lt", "<"), ("le", "≤"))
+    said = [f"{sign} {getattr(checks, name)}" for name, sign in signs if getattr(checks, name) is not None]
+    if checks.isin is not None:
+        said.append("one of " + ", ".join(map(str, checks.isin)))
+    if checks.notin is not None:
+        said.append("none of " + ", ".join(map(str, checks.notin)))
+    if checks.matches is not None:
+        said.append(f"matches {checks.matches}")
+    if checks.min_length is not None:
+        said.append(f"at least {checks.min_length} characters")
+    if checks.max_length is not None:
+        said.append(f"at most {checks.max_length} characters")
+    return [*said, *checks.python]
+
+
+def _rules(spec: DatasetSpec) -> str:
+    lines = [
+        f"- from **{spec.source.system}**" + (f": {spec.source.description}" if spec.source.description else ""),
+        f"- lands as `{spec.key_pattern.pattern}` ({spec.format.type}); a partition is a landing date",
+        f"- mode **{spec.mode}**" + _identity(spec),
+        f"- a batch is refused when more than {spec.error_threshold:.1%} of its rows break the contract",
+    ]
+    if spec.partition_date.column:
+        lines.append(f"- its snapshots are filed under the dates in `{spec.partition_date.column}`")
+    if spec.freshness:
+        lines.append(f"- late when nothing was published for {spec.freshness.max_age_hours:g} hours")
+    return "\n".join(lines)
+
+
+def _identity(spec: DatasetSpec) -> str:
+    if spec.dedupe_by == "key":
+        newest = f", the greatest `{spec.order_by}` stays" if spec.order_by else ""
+        return f", one row per {', '.join(f'`{name}`' for name in spec.primary_key)} and {spec.key_scope}{newest}"
+    return ", exact repeats are dropped" if spec.dedupe_by == "row" else ""
+
+
+def _columns(spec: DatasetSpec) -> str:
+    header = ("column", "type", "unit", "null", "rules", "meaning")
+    return table(
+        header,
+        (
+            (
+                column.name + (" 🔑" if column.name in spec.primary_key else ""),
+                column.type,
+                column.unit,
+                "yes" if spec.is_nullable(column) else "no",
+                "; ".join(rules(column.checks)),
+                column.description,
+            )
+            for column in spec.columns
+        ),
+    )
+
+
+def _described(column: Column) -> str | None:
+    unit = f"[{column.unit}]" if column.unit else ""
+    return f"{column.description} {unit}".strip() or None
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", text.strip())[:63]

@@ -1,0 +1,76 @@
+"""One dataset as Dagster assets: ``[landing, name]`` as producers fill it, and ``[lake, name]`` that a run publishes.
+
+What belongs here: asset and check definitions. What does not: what happens in a run (``curation``) and wording (``contract``).
+"""
+
+import warnings
+from collections.abc import Iterator
+
+import dagster as dg
+
+from supply_lake.assets import contract
+from supply_lake.assets.naming import CONSERVATION, CONTRACT, lake_key, landing_key, op_name, partitions
+from supply_lake.datasets.spec import DatasetSpec
+from supply_lake.resources.stores import LakeStores
+
+_CHECKED = {
+    CONTRACT: "Every batch keeps the dataset's contract within its error threshold; else nothing of it is published.",
+    CONSERVATION: "Rows landed = published + rejected + deduplicated, in total and for every file.",
+}
+
+
+def landing_asset(spec: DatasetSpec) -> dg.AssetSpec:
+    """What arrives for the dataset; producers make it, and runs report what they found."""
+    return dg.AssetSpec(
+        landing_key(spec.name),
+        description=f"Files of {spec.source.system} as they arrived, under `{spec.key_pattern.pattern}`. Never changed.",
+        metadata=contract.metadata(spec),
+        owners=contract.owners(spec),
+        tags=contract.tags(spec),
+        group_name=spec.group,
+        kinds={spec.format.type},
+        partitions_def=partitions(spec),
+    )
+
+
+def lake_asset(spec: DatasetSpec) -> dg.AssetsDefinition:
+    """What is published of the dataset, with its checks. A range of landing dates is one run."""
+
+    @dg.multi_asset(
+        name=op_name(spec.name),
+        specs=[_published(spec)],
+        check_specs=[_check(spec, name) for name in _CHECKED],
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        pool=op_name(spec.name),
+    )
+    def curate_dataset(context: dg.AssetExecutionContext, lake_stores: dg.ResourceParam[LakeStores]) -> Iterator[object]:
+        from supply_lake.assets.curation import Curation
+
+        with lake_stores.open() as stores:
+            yield from Curation(context, stores, spec).events()
+
+    return curate_dataset
+
+
+def _published(spec: DatasetSpec) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        lake_key(spec.name),
+        deps=[landing_key(spec.name)],
+        description=contract.description(spec),
+        metadata=contract.metadata(spec),
+        owners=contract.owners(spec),
+        tags=contract.tags(spec),
+        group_name=spec.group,
+        kinds={"parquet", "polars"},
+        freshness_policy=contract.freshness(spec),
+        partitions_def=partitions(spec),
+        skippable=True,
+    )
+
+
+def _check(spec: DatasetSpec, name: str) -> dg.AssetCheckSpec:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.PreviewWarning)  # checks by partition: used knowingly, and held by tests
+        return dg.AssetCheckSpec(
+            name, asset=lake_key(spec.name), description=_CHECKED[name], blocking=True, partitions_def=partitions(spec)
+        )

@@ -1,0 +1,151 @@
+"""What a run found, as Dagster shows it: metadata of a materialization and of its checks.
+
+What belongs here: choosing and laying out facts of batches. What does not: reading files (``samples``) and yielding events
+(``lake``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import dagster as dg
+
+from supply_lake.assets.markdown import table
+from supply_lake.assets.samples import Sample
+from supply_lake.datasets.spec import DatasetSpec
+from supply_lake.snapshots.records import Batch, Rows, Snapshot, SourceRecord, Status
+
+LISTED = 50
+"""Sources, snapshots or notes that are listed; the rest is counted."""
+
+
+def total(batches: Sequence[Batch]) -> Rows:
+    """The four numbers of several batches."""
+    return sum((batch.rows for batch in batches), Rows())
+
+
+def snapshots_of(batches: Sequence[Batch]) -> list[Snapshot]:
+    """Committed snapshots, in order."""
+    return [one for batch in batches if batch.status is Status.COMMITTED for one in batch.snapshots]
+
+
+def landed_metadata(sources: Sequence[SourceRecord]) -> dict[str, Any]:
+    """What arrived, for the landing asset."""
+    return {
+        "objects": len(sources),
+        "bytes": sum(source.size for source in sources),
+        "files": dg.MetadataValue.md(_sources(sources)),
+    }
+
+
+def published_metadata(batches: Sequence[Batch], live_rows: int, rows: Sample, rejects: Sample) -> dict[str, Any]:
+    """What was published of one landing date, for the lake asset.
+
+    :param live_rows: rows of the snapshots that are live from this landing date
+    """
+    published = [batch for batch in batches if batch.status is Status.COMMITTED]
+    counts, snapshots = total(published), snapshots_of(published)
+    facts: dict[str, Any] = {
+        "dagster/row_count": live_rows,
+        "rows landed": counts.landed,
+        "rows published": counts.published,
+        "rows rejected": counts.rejected,
+        "rows deduplicated": counts.deduplicated,
+        "bytes": sum(one.bytes for one in snapshots),
+        "commit": max(batch.commit or 0 for batch in published),
+        "snapshot": snapshots[-1].id,
+        "location": _location(snapshots[-1].location),
+        "preview": dg.MetadataValue.md(rows.markdown("The snapshot has no rows.")),
+        "sources": dg.MetadataValue.md(_sources([source for batch in published for source in batch.sources])),
+        "schema fingerprint": snapshots[-1].schema_fingerprint,
+    }
+    if len(snapshots) > 1:
+        facts["snapshots"] = dg.MetadataValue.md(_snapshots(snapshots))
+    if counts.rejected + counts.deduplicated:
+        facts["rejects"] = dg.MetadataValue.md(rejects.markdown("No row was rejected."))
+    notes = [note for batch in published for note in batch.notes]
+    if notes:
+        facts["notes"] = bullets(notes)
+    if any(batch.recurated for batch in published):
+        facts["curated again"] = True
+    return facts
+
+
+def contract_metadata(spec: DatasetSpec, batches: Sequence[Batch], reasons: Sample, rejects: Sample) -> dict[str, Any]:
+    """What the contract check found: the share that broke it, which rules, and some of the rows."""
+    counts = total(batches)
+    share = counts.rejected / counts.landed if counts.landed else 0.0
+    facts: dict[str, Any] = {
+        "rows landed": counts.landed,
+        "rows rejected": counts.rejected,
+        "rejected share": round(share, 6),
+        "error threshold": spec.error_threshold,
+    }
+    refusals = [batch.reason for batch in batches if batch.reason]
+    if refusals:
+        facts["reason"] = bullets(refusals)
+    if reasons.rows:
+        facts["rules broken"] = dg.MetadataValue.md(reasons.markdown(""))
+    if rejects.rows:
+        facts["rejected rows"] = dg.MetadataValue.md(rejects.markdown(""))
+    return facts
+
+
+def conservation_metadata(batches: Sequence[Batch]) -> dict[str, Any]:
+    """The sum that has to be right, in total and per source object."""
+    counts = total(batches)
+    return {
+        "landed": counts.landed,
+        "published": counts.published,
+        "rejected": counts.rejected,
+        "deduplicated": counts.deduplicated,
+        "per file": dg.MetadataValue.md(_sources([source for batch in batches for source in batch.sources])),
+    }
+
+
+def conserved(batches: Sequence[Batch]) -> bool:
+    """Whether no row is lost or made up, in any batch and in any of its objects."""
+    return all(
+        batch.rows.balanced
+        and all(source.rows.balanced for source in batch.sources)
+        and batch.rows == sum((source.rows for source in batch.sources), Rows())
+        for batch in batches
+    )
+
+
+def bullets(sentences: Sequence[str]) -> dg.MetadataValue:
+    """Sentences as a list."""
+    return dg.MetadataValue.md("\n".join(f"- {one}" for one in sentences[:LISTED]) + _more(len(sentences), "notes"))
+
+
+def _sources(sources: Sequence[SourceRecord]) -> str:
+    header = ("file", "bytes", "landed", "published", "rejected", "deduplicated", "deliveries", "outcome")
+    rows = [
+        (
+            source.key,
+            source.size,
+            source.rows.landed,
+            source.rows.published,
+            source.rows.rejected,
+            source.rows.deduplicated,
+            source.deliveries,
+            f"{source.outcome}: {source.reason}" if source.reason else str(source.outcome),
+        )
+        for source in sources[:LISTED]
+    ]
+    return table(header, rows) + _more(len(sources), "files")
+
+
+def _snapshots(snapshots: Sequence[Snapshot]) -> str:
+    header = ("partition", "snapshot", "commit", "rows", "bytes", "supersedes")
+    rows = [(one.partition, one.id, one.commit, one.rows_total, one.bytes, len(one.supersedes)) for one in snapshots[:LISTED]]
+    return table(header, rows) + _more(len(snapshots), "snapshots")
+
+
+def _more(count: int, what: str) -> str:
+    return f"\n\n… and {count - LISTED:,} more {what}" if count > LISTED else ""
+
+
+def _location(location: str) -> dg.MetadataValue:
+    return dg.MetadataValue.url(location) if "://" in location else dg.MetadataValue.path(location)

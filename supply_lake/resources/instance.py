@@ -1,0 +1,65 @@
+"""The Dagster instance that the command and ``make dev`` share: its home, its ``dagster.yaml``, its quiet logs.
+
+What belongs here: where the instance lives and how it is opened outside Dagster's own processes. What does not: production,
+which brings its own ``dagster.yaml`` (``deploy/dagster``) and sets ``DAGSTER_HOME``.
+
+``python -m supply_lake.resources.instance`` makes the home ready and prints it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from supply_lake.settings import Settings
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance
+
+_DEVELOPMENT = Path(__file__).with_name("dagster.yaml")
+
+
+def prepare_home(settings: Settings) -> Path:
+    """The instance's folder, with a ``dagster.yaml`` in it.
+
+    That is ``DAGSTER_HOME`` where it is set, else ``<SUPPLY_LAKE_HOME>/dagster``. A ``dagster.yaml`` that is there stays.
+    """
+    named = os.environ.get("DAGSTER_HOME", "").strip()
+    home = Path(named).expanduser().absolute() if named else settings.home / "dagster"
+    home.mkdir(parents=True, exist_ok=True)
+    if not (home / "dagster.yaml").exists():
+        draft = home / f".dagster.yaml.{os.getpid()}"
+        draft.write_bytes(_DEVELOPMENT.read_bytes())
+        draft.replace(home / "dagster.yaml")
+    return home
+
+
+def open_instance(settings: Settings) -> DagsterInstance:
+    """The persistent instance, for runs in this process; use it in a ``with`` block.
+
+    Output of these runs goes to this process's terminal, not to Dagster's compute logs.
+    """
+    from dagster import DagsterInstance
+    from dagster._core.instance.ref import InstanceRef
+
+    own = {"compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}}
+    return DagsterInstance.from_ref(InstanceRef.from_dir(str(prepare_home(settings)), overrides=own))
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep what Dagster tells about its own work off this process's terminal; its event log has all of it."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+if __name__ == "__main__":
+    print(prepare_home(Settings.from_env()))

@@ -1,0 +1,40 @@
+"""Which process works on a run, so that a run whose process is gone is not waited for.
+
+What belongs here: marking a run with its process, and telling whether that process is there. What does not: processes on other
+hosts; Dagster's run monitoring watches those.
+
+Dagster notices a worker that dies under its code server. It does not notice when everything was killed at once, or a run that
+the command ran in its own process.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance, DagsterRun
+
+WORKER_TAG = "supply_lake/worker"
+
+
+def mark(instance: DagsterInstance, run_id: str) -> None:
+    """Note on the run that this process works on it."""
+    instance.add_run_tags(run_id, {WORKER_TAG: f"{socket.gethostname()}:{os.getpid()}"})
+
+
+def is_dead(run: DagsterRun) -> bool:
+    """Whether the run's process was one of this host and is gone. Unknown processes count as alive."""
+    host, _, pid = run.tags.get(WORKER_TAG, "").rpartition(":")
+    return host == socket.gethostname() and pid.isdigit() and not _exists(int(pid))
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

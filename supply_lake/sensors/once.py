@@ -1,0 +1,138 @@
+"""Ingest in this process: the real landing sensor, evaluated until it asks for nothing, and every run that it asks for.
+
+What belongs here: standing in for Dagster's daemon and run workers on the persistent instance. What does not: any rule about
+what is pending or how it is published; those are the sensor's and the asset's.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import dagster as dg
+
+from supply_lake.assets.lake import lake_asset, landing_asset
+from supply_lake.assets.naming import DATASET_TAG
+from supply_lake.datasets.registry import Registry, load_registry
+from supply_lake.errors import SupplyLakeError
+from supply_lake.ingest.stores import Stores
+from supply_lake.resources.instance import open_instance, quiet
+from supply_lake.resources.stores import LakeStores
+from supply_lake.sensors.landing import NAME, Patience, landing_sensor
+from supply_lake.sensors.requests import under_way
+from supply_lake.settings import Settings
+from supply_lake.snapshots.records import Batch
+
+LOOK_AGAIN_SECONDS = 0.25
+_QUIET_RUN = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+OnBatch = Callable[[Batch], None]
+
+
+@dataclass(slots=True)
+class Ingested:
+    """``batches`` that were recorded, in order; ``troubles``: a sentence for every run that failed, rejections included."""
+
+    batches: list[Batch] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
+
+
+def run_everything(settings: Settings, names: Collection[str] | None = None, on_batch: OnBatch | None = None) -> Ingested:
+    """Discover what is pending and run it to the end.
+
+    Runs that a daemon has under way meanwhile are waited for, not repeated. A batch that fails is tried again until its
+    attempts are used up; one that fails because a store is away is tried once, and stays pending.
+
+    :param names: only these datasets
+    :param on_batch: called with every batch as its run ends
+    :raises UnknownDataset: a name is no dataset
+    :raises StoreUnavailable: landing or the metadata store does not answer
+    """
+    registry = load_registry(settings.datasets)
+    for name in names or ():
+        registry.get(name)
+    with quiet(), open_instance(settings) as instance, Stores.open(settings) as stores:
+        return _Session(
+            settings, registry, names=names, instance=instance, stores=stores, on_batch=on_batch or (lambda _: None)
+        ).run()
+
+
+class _Session:
+    def __init__(
+        self,
+        settings: Settings,
+        registry: Registry,
+        *,
+        names: Collection[str] | None,
+        instance: dg.DagsterInstance,
+        stores: Stores,
+        on_batch: OnBatch,
+    ) -> None:
+        self.instance, self.stores, self.on_batch = instance, stores, on_batch
+        sensor = landing_sensor(settings, registry, patience=Patience(seconds=0, after_outage=dt.timedelta()), names=names)
+        self.definitions = dg.Definitions(
+            assets=[asset for spec in registry.values() for asset in (landing_asset(spec), lake_asset(spec))],
+            sensors=[sensor],
+            resources={"lake_stores": LakeStores(settings)},
+            executor=dg.in_process_executor,
+        )
+        self.job = self.definitions.resolve_implicit_global_asset_job_def()
+        self.names = names
+        self.ingested = Ingested()
+        self.asked: set[str] = set()
+
+    def run(self) -> Ingested:
+        while True:
+            fresh = [request for request in self._tick() if request.run_key not in self.asked]
+            for request in fresh:
+                self._execute(request)
+            if not fresh:
+                if not under_way(self.instance, self.names):
+                    return self.ingested
+                time.sleep(LOOK_AGAIN_SECONDS)
+
+    def _tick(self) -> list[dg.RunRequest]:
+        sensor = self.definitions.resolve_sensor_def(NAME)
+        context = dg.build_sensor_context(instance=self.instance, definitions=self.definitions, sensor_name=NAME)
+        with _own_errors(), context:
+            return list(sensor.evaluate_tick(context).run_requests or [])
+
+    def _execute(self, request: dg.RunRequest) -> None:
+        self.asked.add(request.run_key or "")
+        result = self.job.execute_in_process(
+            instance=self.instance,
+            asset_selection=list(request.asset_selection or []),
+            partition_key=request.partition_key,
+            tags={**request.tags, "dagster/sensor_name": NAME, "dagster/run_key": request.run_key or ""},
+            run_config=_QUIET_RUN,
+            raise_on_error=False,
+        )
+        recent = self.stores.metadata.batches(request.tags[DATASET_TAG], limit=10_000)
+        for batch in reversed([one for one in recent if one.run_id == result.run_id]):
+            self.ingested.batches.append(batch)
+            self.on_batch(batch)
+        self.ingested.troubles += _troubles(result)
+
+
+def _troubles(result: dg.ExecuteInProcessResult) -> Iterator[str]:
+    for event in result.all_node_events:
+        if event.is_step_failure:
+            data = event.step_failure_data
+            told = data.user_failure_data and data.user_failure_data.description
+            yield told or (data.error.message.strip() if data.error else "the run failed")
+
+
+@contextmanager
+def _own_errors() -> Iterator[None]:
+    """Let our own errors through as they are; Dagster wraps what a sensor raises."""
+    try:
+        yield
+    except Exception as error:
+        cause: BaseException | None = error
+        while cause is not None:
+            if isinstance(cause, SupplyLakeError):
+                raise cause from None
+            cause = cause.__cause__
+        raise
