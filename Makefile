@@ -1,0 +1,64 @@
+# One command for each thing to do. `make` alone lists them. Needs Python 3.11 or newer, make and a package index.
+
+PYTHON ?= python3
+VENV   ?= .venv
+UV     ?= uv
+PORT   ?= 3000
+
+BIN   := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo dev test lint check bench lock format clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+demo: $(STAMP)  ## land sample data, run the lake through Dagster, show what came of it
+	@$(BIN)/python demo/run.py
+
+dev: $(STAMP)  ## open the Dagster UI with the sensors on
+	@echo "Dagster UI: http://127.0.0.1:$(PORT) (stop it with Ctrl-C); files go in with: $(BIN)/supply-lake land DATASET FILE"
+	@DAGSTER_HOME="$$($(BIN)/python -m supply_lake.resources.instance)" $(BIN)/dagster dev --port $(PORT) --log-level warning
+
+test: $(STAMP)  ## run every test
+	@$(BIN)/python -m pytest
+
+lint: $(STAMP)  ## check style, types and the direction of imports
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check --quiet || { echo "make format puts the files listed above in order"; exit 1; }
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+check: lint test  ## everything that CI checks
+
+format: $(STAMP)  ## put the code in order
+	@$(BIN)/ruff check --fix --quiet
+	@$(BIN)/ruff format --quiet
+
+bench: $(STAMP)  ## measure speed against the baselines, into benchmarks/RESULTS.md
+	@$(BIN)/python benchmarks/run.py
+
+lock:  ## refresh requirements.lock from pyproject.toml (needs uv)
+	@command -v $(UV) >/dev/null || { echo "make lock needs uv; install it, or name it: make lock UV=/path/to/uv"; exit 1; }
+	@$(UV) pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-strip-extras \
+		--no-emit-index-url --no-header --quiet --output-file requirements.lock
+
+clean:  ## remove the environment, the caches and the embedded lake
+	@rm -rf $(VENV) .lake .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache supply_lake.egg-info
+
+# The environment is made once, and again when the lock or the project's metadata change.
+$(STAMP): requirements.lock pyproject.toml
+	@set -e; found=; \
+	for python in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
+		if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then found=$$python; break; fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+		echo "supply_lake needs Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) --version 2>&1 || true); name one: make PYTHON=/path/to/python3.11"; \
+		exit 1; \
+	fi; \
+	echo "Installing the pinned dependencies into $(VENV) with $$($$found --version) (once, about a minute) …"; \
+	$$found -m venv $(VENV); \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock; \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
