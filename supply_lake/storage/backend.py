@@ -49,6 +49,9 @@ class Backend(Protocol):
     def read(self, version: ObjectVersion) -> BinaryIO:
         """The bytes of exactly this version."""
 
+    def read_range(self, key: str, start: int, length: int) -> bytes:
+        """So many bytes of whatever stands under the key."""
+
     def put(self, key: str, data: bytes | Path | BinaryIO, if_absent: bool) -> ObjectVersion:
         """Write the object whole or not at all."""
 

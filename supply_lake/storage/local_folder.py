@@ -41,6 +41,7 @@ class LocalFolder:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._subfolders: dict[str, tuple[int | None, tuple[str, ...]]] = {}
 
     @staticmethod
     def open(root: Path) -> LocalFolder:
@@ -79,14 +80,27 @@ class LocalFolder:
         if rows.keys:
             yield rows.take()
 
-    def folders(self, prefix: str) -> Iterator[tuple[str, int]]:
+    def folder_times(self, prefix: str) -> Iterator[tuple[str, int]]:
         """Every folder below the prefix, itself included, with its modification time in nanoseconds.
 
-        The time changes when a name is added, renamed or removed in the folder, not when a file is rewritten in place.
+        A folder whose time is the same as before still has the same subfolders, and is not read again.
         """
-        for folder, _ in self._walk(prefix):
-            with suppress(FileNotFoundError):
-                yield folder, (self.root / folder).stat().st_mtime_ns
+        todo = [prefix]
+        while todo:
+            folder = todo.pop()
+            try:
+                time = (self.root / folder).stat().st_mtime_ns
+            except _NOT_THERE:
+                self._subfolders.pop(folder, None)
+                continue
+            yield folder, time
+            before, subfolders = self._subfolders.get(folder, (None, ()))
+            if before != time:
+                subfolders = tuple(
+                    f"{folder}{entry.name}/" for entry in self._scan(folder) if entry.is_dir(follow_symlinks=False)
+                )
+                self._subfolders[folder] = (time, subfolders)
+            todo += subfolders
 
     def read(self, version: ObjectVersion) -> BinaryIO:
         """The file, if it is still this version."""
@@ -100,6 +114,12 @@ class LocalFolder:
                 file.close()
                 raise
             return file
+
+    def read_range(self, key: str, start: int, length: int) -> bytes:
+        """So many bytes of whatever stands under the key."""
+        with self._answering(key), self.path(key).open("rb", buffering=0) as file:
+            file.seek(start)
+            return file.read(length)
 
     def put(self, key: str, data: bytes | Path | BinaryIO, if_absent: bool) -> ObjectVersion:
         """Write a file whole or not at all."""
@@ -262,9 +282,18 @@ def _texts(keys: list[str]) -> pa.Array:
 
 def _version(key: str, status: os.stat_result) -> ObjectVersion:
     """The same etag and time that a listing tells."""
-    etag = f"{status.st_ino}-{status.st_mtime_ns}-{status.st_size}"
     modified = _EPOCH + dt.timedelta(microseconds=max(min(status.st_mtime_ns // 1000, _LATEST), 0))
-    return ObjectVersion(key, etag, status.st_size, modified)
+    return ObjectVersion(key, version_tag(status), status.st_size, modified)
+
+
+def version_tag(status: os.stat_result) -> str:
+    """A file's ETag: other for another file, and whenever it was written to."""
+    return f"{status.st_ino}-{status.st_mtime_ns}-{status.st_size}"
+
+
+def same_file(one: str, other: str) -> bool:
+    """Whether two ETags of one key are of the same file, written to in place, and not of one that took its place."""
+    return one.partition("-")[0] == other.partition("-")[0]
 
 
 def _inside(path: str, folder: str) -> bool:

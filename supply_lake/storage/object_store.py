@@ -85,6 +85,13 @@ class ObjectStore:
             raise UsageError(f"prefix {prefix!r} is no folder; end it with a slash")
         return self._backend.list(_checked(prefix.rstrip("/")) + "/" if prefix else "")
 
+    def folder_times(self, prefix: str = "") -> Iterator[tuple[str, int]]:
+        """Every folder below one, itself included, and when a name in it was last added, renamed or removed, in nanoseconds.
+
+        Only a local store knows; of another there are none. A file that is rewritten in place leaves its folder's time alone.
+        """
+        return self._backend.folder_times(prefix) if isinstance(self._backend, LocalFolder) else iter(())
+
     def read(self, version: ObjectVersion | str) -> BinaryIO:
         """Open an object for reading; the file is buffered and can seek.
 
@@ -98,6 +105,13 @@ class ObjectStore:
             version = self.head(version)
         _checked(version.key)
         return self._backend.read(version)
+
+    def read_range(self, key: str, start: int, length: int) -> bytes:
+        """So many bytes of an object that is never overwritten, such as the lake's own files; they are all of them there.
+
+        :raises ObjectGone: nothing stands under the key
+        """
+        return self._backend.read_range(_checked(key), start, length)
 
     def verify_unchanged(self, version: ObjectVersion) -> None:
         """Make sure that the version still stands under its key.
