@@ -1,0 +1,118 @@
+"""Parquet files of a store → something that a DuckDB view can select from.
+
+What belongs here: the two ways to read files, and nothing that knows datasets. Files of a local folder are read by DuckDB
+itself. Files elsewhere (S3 and its like, Google, Azure) are read by pyarrow through the lake's own object store, so that
+DuckDB needs no network extension and no credentials; columns and row groups that a query doesn't need are not fetched.
+
+Both give the files' own columns and two more, told by the path: ``_partition_date`` and ``_file_snapshot``.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.dataset as ds
+
+from supply_lake.storage.object_store import ObjectStore
+
+_GLOB_CHARACTERS = frozenset("*?[]{}")
+_PARTITION = "strptime(regexp_extract(_file, '.*/(year=.*)/snapshot_id=', 1), 'year=%Y/month=%m/day=%d')::DATE"
+_SNAPSHOT = "regexp_extract(_file, '.*/snapshot_id=([^/]*)/', 1)"
+_PATH_FIELDS = (pa.field("_partition_date", pa.date32()), pa.field("_file_snapshot", pa.string()))
+
+
+@dataclass(frozen=True, slots=True)
+class LakeFile:
+    """One Parquet file: its key in its store, its size, and what its path says."""
+
+    path: str
+    bytes: int
+    partition: dt.date
+    snapshot_id: str
+
+
+class Relations:
+    """Makes relations on one connection, and remembers which files of this machine they read."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+        self._registered = 0
+        self.local_files: list[str] = []
+
+    def over(self, store: ObjectStore, files: Sequence[LakeFile]) -> str:
+        """A FROM item that reads files of one schema, at least one."""
+        if store.is_local and not _GLOB_CHARACTERS & set(store.location):
+            return self._by_duckdb(store, files)
+        return self._by_pyarrow(store, files)
+
+    def _by_duckdb(self, store: ObjectStore, files: Sequence[LakeFile]) -> str:
+        paths = [store.uri(file.path) for file in files]
+        self.local_files += paths
+        listed = ", ".join(quoted(path) for path in paths)
+        return (
+            f"(SELECT * EXCLUDE (_file), {_PARTITION} AS _partition_date, {_SNAPSHOT} AS _file_snapshot "
+            f"FROM read_parquet([{listed}], hive_partitioning = false, filename = '_file'))"
+        )
+
+    def _by_pyarrow(self, store: ObjectStore, files: Sequence[LakeFile]) -> str:
+        name = f"_files_{self._registered}"
+        self._registered += 1
+        self._connection.register(name, dataset_over(store, files))
+        return name
+
+
+def dataset_over(store: ObjectStore, files: Sequence[LakeFile]) -> ds.Dataset:
+    """A pyarrow dataset of files of one schema, at least one. A filter on what a path says leaves other files unopened."""
+    parquet = ds.ParquetFileFormat()
+    fragments = [
+        parquet.make_fragment(
+            _Ranges(store, file),
+            partition_expression=(ds.field("_partition_date") == pa.scalar(file.partition, pa.date32()))
+            & (ds.field("_file_snapshot") == file.snapshot_id),
+        )
+        for file in files
+    ]
+    schema = pa.schema([*fragments[0].physical_schema, *_PATH_FIELDS])
+    return ds.FileSystemDataset(fragments, schema, parquet)
+
+
+def quoted(text: str) -> str:
+    """The text as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+class _Ranges(io.RawIOBase):
+    """An immutable object as a file that is opened by its first read, and fetches just what is asked for."""
+
+    def __init__(self, store: ObjectStore, file: LakeFile) -> None:
+        self._store = store
+        self._file = file
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._at = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._file.bytes}[whence]
+        return self._at
+
+    def readinto(self, target: Any) -> int:
+        wanted = min(len(target), self._file.bytes - self._at)
+        if wanted <= 0:
+            return 0
+        target[:wanted] = self._store.read_range(self._file.path, self._at, wanted)
+        self._at += wanted
+        return wanted
