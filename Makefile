@@ -44,8 +44,8 @@ lock:  ## refresh requirements.lock from pyproject.toml (needs uv)
 	@$(UV) pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-strip-extras \
 		--no-emit-index-url --no-header --quiet --output-file requirements.lock
 
-clean:  ## remove the environment, the caches and the embedded lake
-	@rm -rf $(VENV) .lake .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache supply_lake.egg-info
+clean:  ## remove the environment and the caches; the lake stays
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache supply_lake.egg-info
 
 # The environment is made once, and again when the lock or the project's metadata change.
 $(STAMP): requirements.lock pyproject.toml
@@ -58,7 +58,7 @@ $(STAMP): requirements.lock pyproject.toml
 		exit 1; \
 	fi; \
 	echo "Installing the pinned dependencies into $(VENV) with $$($$found --version) (once, about a minute) …"; \
-	$$found -m venv $(VENV); \
+	$(BIN)/python -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || $$found -m venv --clear $(VENV); \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock; \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
