@@ -63,9 +63,9 @@ class MetadataStore(Protocol):
         than one that is known is entered as ``replaced``: the lake never goes back to older bytes because an event came late.
         A version that was ignored or refused becomes pending when it is entered as pending.
 
-        :param listed: the entries were seen standing in landing, so they are its present whatever their times say: an older
-            one is pending too (its copy kept its time, or a clock went back), and one that was ``replaced`` or gone when it was
-            to be read is pending again
+        :param listed: the entries were seen standing in landing, by a listing or by a look at their keys after an event. So they
+            are its present, whatever their times say: an older one is pending too (its copy kept its time, or a clock went
+            back), and one that was ``replaced``, or gone when it was to be read, is pending again
         """
 
     def known(self, keys: Sequence[str]) -> dict[str, set[tuple[str, int]]]:
