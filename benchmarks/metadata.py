@@ -95,7 +95,7 @@ def _insert(connection: sa.Connection, dataset: str, rows: list[tuple[Batch, dic
         for one, columns in rows
     ]
     batches = [
-        {k: v for k, v in row.items() if k != "superseded_by"} | {"id": one.id, "record": batch_text(one)}
+        {k: v for k, v in row.items() if k != "superseded_by"} | {"id": one.id, "run_id": "", "record": batch_text(one)}
         for (one, _), row in zip(rows, common, strict=True)
     ]
     commits = [

@@ -161,6 +161,7 @@ def _write_batch(connection: sa.Connection, batch: Batch, time: int) -> None:
             landing_date=batch.landing_date,
             status=batch.status,
             commit_number=batch.commit,
+            run_id=batch.run_id,
             recorded_at=time,
             record=batch_text(batch),
         )

@@ -136,11 +136,13 @@ def live_of_landing_date(connection: sa.Connection, dataset: str, landing_date: 
     return _snapshots(connection, query.order_by(s.partition_date, s.commit_number, s.id))
 
 
-def newest_batches(connection: sa.Connection, dataset: str | None, limit: int | None) -> list[Batch]:
+def newest_batches(connection: sa.Connection, dataset: str | None, limit: int | None, run_id: str | None) -> list[Batch]:
     """Batches, newest first."""
     query = sa.select(batches.c.record).order_by(batches.c.recorded_at.desc(), batches.c.id.desc()).limit(limit)
     if dataset is not None:
         query = query.where(batches.c.dataset == dataset)
+    if run_id is not None:
+        query = query.where(batches.c.run_id == run_id)
     return _batches(connection, connection.execute(query).scalars().all())
 
 

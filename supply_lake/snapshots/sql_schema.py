@@ -85,8 +85,10 @@ batches = sa.Table(
     sa.Column("landing_date", sa.Date, nullable=False),
     sa.Column("status", Text, nullable=False),
     sa.Column("commit_number", sa.BigInteger),
+    sa.Column("run_id", Text, nullable=False),
     sa.Column("recorded_at", sa.BigInteger, nullable=False),
     sa.Column("record", sa.Text, nullable=False),
+    sa.Index("batches_of_run", "run_id"),
     sa.Index("batches_newest", "recorded_at", "id"),
     sa.Index("batches_of_dataset", "dataset", "recorded_at", "id"),
 )

@@ -189,10 +189,10 @@ class SqlStore:
         with self._database.read() as connection:
             return sql_history.live_of_landing_date(connection, dataset, landing_date)
 
-    def batches(self, dataset: str | None = None, limit: int | None = None) -> list[Batch]:
+    def batches(self, dataset: str | None = None, limit: int | None = None, *, run_id: str | None = None) -> list[Batch]:
         """See ``MetadataStore.batches``."""
         with self._database.read() as connection:
-            return sql_history.newest_batches(connection, dataset, limit)
+            return sql_history.newest_batches(connection, dataset, limit, run_id)
 
     def _now(self) -> int:
         return to_micros(self._clock())

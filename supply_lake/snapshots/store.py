@@ -63,9 +63,9 @@ class MetadataStore(Protocol):
         than one that is known is entered as ``replaced``: the lake never goes back to older bytes because an event came late.
         A version that was ignored or refused becomes pending when it is entered as pending.
 
-        :param listed: the entries were seen standing in landing, by a listing or by a look at their keys after an event. So they
-            are its present, whatever their times say: an older one is pending too (its copy kept its time, or a clock went
-            back), and one that was ``replaced``, or gone when it was to be read, is pending again
+        :param listed: the entries were seen standing in landing, by a listing or by a look at their keys after an event.
+            So they are its present, whatever their times say: an older one is pending too (its copy kept its time, or a clock
+            went back), and one that was ``replaced``, or gone when it was to be read, is pending again
         """
 
     def known(self, keys: Sequence[str]) -> dict[str, set[tuple[str, int]]]:
@@ -168,8 +168,8 @@ class MetadataStore(Protocol):
     def batch_snapshots(self, dataset: str, landing_date: dt.date) -> list[Snapshot]:
         """Live snapshots that came from batches of this landing date."""
 
-    def batches(self, dataset: str | None = None, limit: int | None = None) -> list[Batch]:
-        """Batches, newest first."""
+    def batches(self, dataset: str | None = None, limit: int | None = None, *, run_id: str | None = None) -> list[Batch]:
+        """Batches, newest first; of one dataset, or of one run, if given."""
 
     def close(self) -> None:
         """Give up connections."""

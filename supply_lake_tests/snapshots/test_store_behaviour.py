@@ -728,7 +728,9 @@ def test_snapshots_and_batches_come_newest_first(store: MetadataStore, clock: Cl
     assert store.batches("orders", limit=2) == [fourth, second]
     assert [one.batch_id for one in store.snapshots("orders")] == [fourth.id, second.id, first.id]
     assert store.snapshots("orders", limit=1) == list(fourth.snapshots)
-    assert store.batches("never") == store.snapshots("never") == []
+    assert store.batches(run_id="run-7") == store.batches()
+    assert store.batches("sales", run_id="run-7") == [third]
+    assert store.batches(run_id="run-8") == store.batches("never") == store.snapshots("never") == []
 
 
 def test_an_unknown_snapshot_is_an_error(store: MetadataStore) -> None:
