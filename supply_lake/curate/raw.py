@@ -1,6 +1,6 @@
-"""What every reader gives: chunks of records as the file wrote them.
+"""What a reader hands to the casts: rows as they stand in the object, each with its line.
 
-What belongs here: the values between reading and casting. What does not: any reader.
+What belongs here: the values that cross from reading to casting. What does not: any parsing.
 """
 
 from __future__ import annotations
@@ -9,29 +9,34 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+NOT_TEXT = "it holds NUL or bytes that its encoding does not know"
+
 
 @dataclass(frozen=True, slots=True)
-class BadRecord:
-    """A record that could not be told apart. ``line`` is ``None`` when the whole object is meant."""
+class Aside:
+    """One record that could not be parsed: its line (or record number), its text, and why."""
 
-    line: int | None
+    line: int
     raw: str
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class RawChunk:
-    """Records of one source in file order.
+@dataclass(slots=True)
+class RawTable:
+    """Rows of one object, or of one stretch of it.
 
-    ``frame`` has the file's own columns; text formats give strings. ``lines`` is the 1-based physical line at which each
-    record starts (the record's number in formats without lines), as Int64.
+    ``rows`` has a column per field of the file: text as it stands there for CSV and JSON, typed values for Parquet.
+    ``lines`` (Int64) is the 1-based line on which each record starts, or its number. ``raw``, where there is one, is the
+    text of each record; elsewhere the record is written down as JSON of ``rows``. ``asides`` are landed records, too.
     """
 
-    frame: pl.DataFrame
+    rows: pl.DataFrame
     lines: pl.Series
-    bad: list[BadRecord] = field(default_factory=list)
-    notes: dict[str, int] = field(default_factory=dict)
+    asides: list[Aside] = field(default_factory=list)
+    raw: pl.Series | None = None
+    counts: dict[str, int] = field(default_factory=dict)
 
-
-class EmptyObject(Exception):
-    """The object holds no record; ``str()`` is "zero bytes", "whitespace only" or "header only"."""
+    @property
+    def landed(self) -> int:
+        """Records in all."""
+        return self.rows.height + len(self.asides)

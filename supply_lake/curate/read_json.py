@@ -30,7 +30,7 @@ _MAX_LINE = 64 * 1024 * 1024
 def read_lines(stream: PlainBytes, spec: DatasetSpec) -> Iterator[RawChunk]:
     """JSON lines: one record a line; a line that is no JSON object is set aside alone."""
     paths = _paths(spec)
-    numbered = enumerate(_lines(stream, spec.format.encoding), start=1)
+    numbered = enumerate(_lines(stream), start=1)
     seen = blank = False
     while batch := list(islice(numbered, RECORDS_PER_CHUNK)):
         records, bad = [], []
@@ -88,7 +88,7 @@ class _Peeked:
         return self._stream.read(size if size > 0 else BLOCK)
 
 
-def _lines(stream: PlainBytes, encoding: str) -> Iterator[bytes]:
+def _lines(stream: PlainBytes) -> Iterator[bytes]:
     """Lines without their ends, as UTF-8."""
     rest = b""
     first = True
@@ -109,7 +109,7 @@ def _decode(line: bytes) -> dict[str, Any]:
     except RecursionError:
         raise ValueError("is nested too deep") from None
     if not isinstance(record, dict):
-        raise ValueError("is no JSON object")  # noqa: TRY004 - a bad record, not a bad call
+        raise ValueError("is no JSON object")
     return record
 
 

@@ -22,12 +22,12 @@ SCHEMA: dict[str, pl.DataType] = {
 REJECTED, DEDUPLICATED = "rejected", "deduplicated"
 
 
-def from_bad_records(source: str, bad: Sequence[BadRecord]) -> pl.DataFrame:
-    """Records that could not be told apart."""
+def from_bad_records(names: Sequence[str], bad: Sequence[BadRecord]) -> pl.DataFrame:
+    """Records that could not be told apart; ``names`` are the keys of the sources by index."""
     return pl.DataFrame(
         {
             "outcome": [REJECTED] * len(bad),
-            "source": [source] * len(bad),
+            "source": [names[one.source] for one in bad],
             "line": [one.line for one in bad],
             "reasons": [[{"column": None, "value": None, "reason": one.reason}] for one in bad],
             "raw": [one.raw for one in bad],
@@ -36,9 +36,10 @@ def from_bad_records(source: str, bad: Sequence[BadRecord]) -> pl.DataFrame:
     )
 
 
-def from_failures(source: str, lines: pl.Series, raw: pl.DataFrame, failures: pl.DataFrame) -> pl.DataFrame:
+def from_failures(sources: pl.Series, lines: pl.Series, raw: pl.DataFrame, failures: pl.DataFrame) -> pl.DataFrame:
     """Rows that could be read but break the contract.
 
+    :param sources: key of the source of every row of the chunk
     :param lines: line of every row of the chunk
     :param raw: the chunk's raw columns under the names that the file has
     :param failures: ``row``, ``column``, ``value``, ``reason``, several per row possible
@@ -50,7 +51,7 @@ def from_failures(source: str, lines: pl.Series, raw: pl.DataFrame, failures: pl
     return pl.DataFrame(
         {
             "outcome": pl.repeat(REJECTED, len(rows), dtype=pl.String, eager=True),
-            "source": pl.repeat(source, len(rows), dtype=pl.String, eager=True),
+            "source": sources.gather(rows),
             "line": lines.gather(rows),
             "reasons": by_row["reasons"].cast(pl.List(REASON)),
             "raw": as_json(raw[rows.to_list()]),

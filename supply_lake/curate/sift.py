@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -51,24 +52,28 @@ class Sifter:
     def _matching(self, header: tuple[str, ...]) -> Matching:
         return match(self.spec, header, optional=self._optional)
 
-    def sift(self, chunk: RawChunk, source: int, key: str) -> Sifted:
-        """Sort the chunk's records into good and rejected ones; every record is in one of the two."""
-        bad = rejects.from_bad_records(key, chunk.bad)
+    def sift(self, chunk: RawChunk, src: pl.Series, names: Sequence[str]) -> Sifted:
+        """Sort the chunk's records into good and rejected ones; every record is in one of the two.
+
+        :param src: index of the source of every row of the chunk's frame
+        :param names: keys of the sources by index
+        """
+        bad = rejects.from_bad_records(names, chunk.bad)
         height = chunk.frame.height
         matching = self._match(tuple(chunk.frame.columns))
         notes = Counter(chunk.notes)
         notes.update(dict.fromkeys(matching.notes, 1))
         typed, failures, coerced = self._cast(chunk.frame, matching)
         notes.update(coerced)
-        if matching.problem:
-            failures = _every_row(height, matching.problem)
-        else:
-            failures = self._judge(typed, failures)
-        good = self._good(typed, failures, chunk.lines, source)
-        aside = rejects.from_failures(key, chunk.lines, chunk.frame, failures) if failures.height else None
+        failures = _every_row(height, matching.problem) if matching.problem else self._judge(typed, failures)
+        good = self._good(typed, failures, chunk.lines, src)
+        aside = bad
+        if failures.height:
+            keys = pl.Series("source", names, pl.String).gather(src)
+            aside = pl.concat([bad, rejects.from_failures(keys, chunk.lines, chunk.frame, failures)])
         return Sifted(
             good=good,
-            aside=bad if aside is None else pl.concat([bad, aside]).sort("line"),
+            aside=aside,
             landed=height + len(chunk.bad),
             rules=_rules(failures, chunk),
             notes=notes,
@@ -110,8 +115,8 @@ class Sifter:
         rows = typed[column].is_null().arg_true()
         return _every_row(len(rows), "the partition date is null", column).with_columns(rows.cast(pl.Int64).alias("row"))
 
-    def _good(self, typed: pl.DataFrame, failures: pl.DataFrame, lines: pl.Series, source: int) -> pl.DataFrame:
-        frame = typed.with_columns(lines.alias("_line"), pl.lit(source, pl.Int32).alias("_src"))
+    def _good(self, typed: pl.DataFrame, failures: pl.DataFrame, lines: pl.Series, src: pl.Series) -> pl.DataFrame:
+        frame = typed.with_columns(lines.alias("_line"), src.alias("_src"))
         if failures.height:
             ok = pl.Series("ok", [True]).new_from_index(0, frame.height).scatter(failures["row"].unique().to_list(), False)
             frame = frame.filter(ok)
