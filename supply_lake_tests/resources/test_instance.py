@@ -1,0 +1,65 @@
+"""Where the Dagster instance lives, and what its two configurations say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import yaml
+
+from supply_lake.resources.instance import open_instance, prepare_home
+from supply_lake.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    return Settings.from_env({"SUPPLY_LAKE_HOME": str(tmp_path / "home")})
+
+
+def test_the_home_is_made_below_that_of_the_lake(settings: Settings) -> None:
+    home = prepare_home(settings)
+    assert home == settings.home / "dagster"
+    assert (home / "dagster.yaml").read_bytes() == (ROOT / "supply_lake/resources/dagster.yaml").read_bytes()
+
+
+def test_a_named_home_is_taken_and_its_configuration_stays(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "named"))
+    home = prepare_home(settings)
+    (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    assert prepare_home(settings) == home == tmp_path / "named"
+    assert "run_coordinator" not in (home / "dagster.yaml").read_text()
+
+
+def test_the_instance_is_persistent_and_sends_no_telemetry(settings: Settings) -> None:
+    with open_instance(settings) as instance:
+        assert not instance.is_ephemeral
+        assert instance.telemetry_enabled is False
+        assert isinstance(instance, dg.DagsterInstance)
+
+
+@pytest.mark.parametrize("file", ["supply_lake/resources/dagster.yaml", "deploy/dagster/dagster.yaml"])
+def test_both_configurations_give_waiting_sensors_threads_and_send_no_telemetry(file: str) -> None:
+    declared = yaml.safe_load((ROOT / file).read_text())
+    assert declared["sensors"]["use_threads"] is True
+    assert declared["telemetry"]["enabled"] is False
+    assert declared["run_monitoring"]["enabled"] is True
+    assert declared["freshness"]["enabled"] is True
+
+
+def test_production_runs_one_run_a_dataset_at_a_time_and_keeps_secrets_out_of_the_file() -> None:
+    declared = yaml.safe_load((ROOT / "deploy/dagster/dagster.yaml").read_text())
+    assert declared["concurrency"]["pools"] == {"granularity": "run", "default_limit": 1}
+    assert all(set(value) == {"env"} for value in declared["storage"]["postgres"]["postgres_db"].values())
+
+
+def test_production_configuration_is_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dagster._core.instance.config import dagster_instance_config
+
+    (tmp_path / "dagster.yaml").write_bytes((ROOT / "deploy/dagster/dagster.yaml").read_bytes())
+    dagster_instance_config(str(tmp_path))
