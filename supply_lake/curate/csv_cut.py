@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from supply_lake.curate.raw import Aside
-from supply_lake.curate.text import readable
+from supply_lake.curate.text import checked, readable
 from supply_lake.errors import UnreadableObject
 
 MAX_RECORD = 1 << 20
@@ -88,7 +88,7 @@ def _cut(data: bytes, dialect: Dialect, line: int, *, final: bool) -> tuple[Stre
         end = len(data) if final else last_line_end(data)
         return _whole(data, end, line), end
     end = _last_record_end(data, dialect, final=final)
-    if end is None or (end == 0 and len(data) > MAX_RECORD):
+    if end is None:
         return _walk(data, dialect, line, final=final)
     return _whole(data, end, line), end
 
@@ -123,14 +123,13 @@ def line_ends(data: bytes) -> Positions:
     return ends[~((codes[ends] == 13) & (follows[ends] == 10))]
 
 
-def record_ends(data: bytes, dialect: Dialect) -> tuple[Positions, Positions]:
-    """Positions of the line ends that end records, and of those inside quotes; for text whose quotes are sound."""
+def record_ends(data: bytes, dialect: Dialect) -> Positions:
+    """Positions of the line ends that end records, those inside quotes left out; for text whose quotes are sound."""
     ends = line_ends(data)
     if not dialect.quote or dialect.quote not in data:
-        return ends, ends[:0]
+        return ends
     quotes = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == dialect.quote[0])
-    outside = np.searchsorted(quotes, ends) % 2 == 0
-    return ends[outside], ends[~outside]
+    return ends[np.searchsorted(quotes, ends) % 2 == 0]
 
 
 def _last_record_end(data: bytes, dialect: Dialect, *, final: bool) -> int | None:
@@ -139,13 +138,12 @@ def _last_record_end(data: bytes, dialect: Dialect, *, final: bool) -> int | Non
     quotes = np.flatnonzero(codes == dialect.quote[0])
     if not _sound(codes, quotes, dialect) or (final and len(quotes) % 2):
         return None
-    ends, inside = record_ends(data, dialect)
-    stop = last_line_end(data)
-    whole = ends[ends < stop] if not final else ends
-    if len(inside) and _too_long(whole, inside, len(data)):
+    ends = record_ends(data, dialect)
+    if np.diff(ends, prepend=-1, append=len(data)).max() > MAX_RECORD:
         return None
     if final:
         return len(data)
+    whole = ends[ends < last_line_end(data)]
     return int(whole[-1]) + 1 if len(whole) else 0
 
 
@@ -161,13 +159,6 @@ def _sound(codes: npt.NDArray[np.uint8], quotes: Positions, dialect: Dialect) ->
     return bool(opens.all() and closes.all())
 
 
-def _too_long(ends: Positions, inside: Positions, size: int) -> bool:
-    """Whether a record that runs over several lines is longer than allowed."""
-    bounds = np.concatenate([[-1], ends, [size]])
-    record = np.searchsorted(ends, inside)
-    return bool((bounds[record + 1] - bounds[record] - 1 > MAX_RECORD).any())
-
-
 def _walk(data: bytes, dialect: Dialect, first_line: int, *, final: bool) -> tuple[Stretch, int]:
     """Record by record, for text with quotes out of place: what is sound is kept, broken lines are set aside."""
     good: list[bytes] = []
@@ -179,8 +170,7 @@ def _walk(data: bytes, dialect: Dialect, first_line: int, *, final: bool) -> tup
         if end is None:
             break
         if problem:
-            text = data[at:end].decode("utf-8", "replace").rstrip("\r\n")
-            asides.append(Aside(line, readable(text), problem))
+            asides.append(Aside(line, line_text(data[at:end]), problem))
         else:
             good.append(data[at:end])
             lines.append(line)
@@ -190,36 +180,39 @@ def _walk(data: bytes, dialect: Dialect, first_line: int, *, final: bool) -> tup
     return Stretch(joined, first_line, line - first_line, np.array(lines, dtype=np.int64), asides), at
 
 
+def line_text(data: bytes) -> str:
+    """A line as text fit for a record, without its end."""
+    return readable(checked(data).decode("utf-8").rstrip("\r\n"))
+
+
 def _record(data: bytes, start: int, dialect: Dialect, *, final: bool) -> tuple[int | None, str]:
     """Where the record that starts here ends, and what is wrong with it; no end when more data is needed to tell.
 
     The end of a broken record is the end of its first line.
     """
-    at, multiline = start, False
+    at, limit = start, start + MAX_RECORD
     while True:
         if data[at : at + 1] == dialect.quote:
-            found = dialect.quoted.match(data, at, min(len(data), start + MAX_RECORD + 2))
-            if found is None or (found.end() == len(data) and not final):
-                return _broken(data, start, UNCLOSED, final=final)
-            multiline = multiline or any(end in found.group() for end in (b"\n", b"\r"))
+            found = dialect.quoted.match(data, at, min(len(data), limit + 1))
+            if found is None or found.end() > limit:
+                return _broken(data, start, UNCLOSED, sure=final or len(data) > limit)
             at = found.end()
+            if at == len(data) and not final:
+                return None, ""
             if at < len(data) and data[at : at + 1] not in (dialect.delimiter, b"\n", b"\r"):
-                return _broken(data, start, AFTER_QUOTE, final=final, sure=True)
+                return _broken(data, start, AFTER_QUOTE, sure=True)
         else:
             at = dialect.plain.match(data, at).end()  # type: ignore[union-attr]
-        if multiline and at - start > MAX_RECORD:
-            return _broken(data, start, UNCLOSED, final=final, sure=True)
-        if at >= len(data) or data[at : at + 1] != dialect.delimiter:
-            break
+        if data[at : at + 1] != dialect.delimiter:
+            return _line_end(data, at, final=final), ""
         at += 1
-    return _line_end(data, at, final=final), ""
 
 
-def _broken(data: bytes, start: int, problem: str, *, final: bool, sure: bool = False) -> tuple[int | None, str]:
-    if not (sure or final or len(data) - start > MAX_RECORD + 2):
+def _broken(data: bytes, start: int, problem: str, *, sure: bool) -> tuple[int | None, str]:
+    if not sure:
         return None, ""
     at = min((found for found in (data.find(b"\n", start), data.find(b"\r", start)) if found >= 0), default=len(data))
-    return _line_end(data, at, final=final), problem
+    return _line_end(data, at, final=True), problem
 
 
 def _line_end(data: bytes, at: int, *, final: bool) -> int | None:

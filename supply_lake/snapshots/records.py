@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from supply_lake.curate.counts import Rows
+
 
 class Status(StrEnum):
     """What came of a batch, and so of its snapshots."""
@@ -30,37 +32,6 @@ class Outcome(StrEnum):
     GONE = "gone"
     CHANGED = "changed"
     SAME_CONTENT = "same_content"
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """The four numbers. ``landed == published + rejected + deduplicated`` wherever they stand."""
-
-    landed: int = 0
-    published: int = 0
-    rejected: int = 0
-    deduplicated: int = 0
-
-    @property
-    def balanced(self) -> bool:
-        """Whether no row is lost or made up."""
-        return self.landed == self.published + self.rejected + self.deduplicated
-
-    def __add__(self, other: Rows) -> Rows:
-        return Rows(
-            self.landed + other.landed,
-            self.published + other.published,
-            self.rejected + other.rejected,
-            self.deduplicated + other.deduplicated,
-        )
-
-    def __sub__(self, other: Rows) -> Rows:
-        return Rows(
-            self.landed - other.landed,
-            self.published - other.published,
-            self.rejected - other.rejected,
-            self.deduplicated - other.deduplicated,
-        )
 
 
 @dataclass(frozen=True, slots=True)
