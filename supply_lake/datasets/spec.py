@@ -17,11 +17,11 @@ from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, SchemaError, SchemaValidator, core_schema
 
 from supply_lake.storage.layout import KeyPattern
 
-NAME = r"^[a-z][a-z0-9_]{0,62}$"
+NAME = r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$"  # `__` sets apart the views `<name>__rows` and `<name>__rejects`
 SYSTEM_COLUMN_PREFIX = "_"
 _SCALARS = "string|boolean|int8|int16|int32|int64|uint8|uint16|uint32|uint64|float32|float64|date|time|timestamp|json|binary"
 _DECIMAL = r"decimal\((?:[1-9]|[12]\d|3[0-8]),(?:\d|[12]\d|3[0-8])\)"
@@ -152,10 +152,11 @@ class Checks(_Model):
     @classmethod
     def _regex_compiles(cls, value: str | None) -> str | None:
         if value is not None:
-            try:
-                re.compile(value)
-            except re.error as error:
-                raise ValueError(f"`matches` is no regular expression ({error})") from None
+            try:  # the dialect is that of Rust, which Polars speaks and pydantic has at hand
+                SchemaValidator(core_schema.str_schema(pattern=value))
+            except SchemaError as error:
+                why = str(error).strip().rpartition("\n")[2].removeprefix("error: ")
+                raise ValueError(f"{value!r} is no regular expression ({why}); the dialect is that of Rust") from None
         return value
 
 
@@ -228,7 +229,7 @@ class Freshness(_Model):
 class DatasetSpec(_Model):
     """One dataset: its identity, its source, how to read it, and its contract."""
 
-    name: str = Field(pattern=NAME, description="Name of the dataset, of its file and of its table.")
+    name: str = Field(pattern=NAME, max_length=63, description="Name of the dataset, of its file and of its table.")
     description: str = Field(description="What one row is, and where the data come from, in a sentence or two.")
     owner: str = Field(description="An e-mail address or `team:name`.")
     group: str = Field("default", pattern=r"^[A-Za-z0-9_]+$", description="Group of the asset in the Dagster UI.")

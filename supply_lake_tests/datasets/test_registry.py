@@ -57,6 +57,13 @@ def test_a_good_file_loads(write: Write) -> None:
         (("mode: upsert", "mode: upsert\nschedule: daily"), 14, "`schedule` is 'daily'; it has to match"),
         (("mode: upsert", "mode: upsert\nrow_checks: [no_colon]"), 14, "`row_checks[0]` is 'no_colon'"),
         (("mode: upsert", "mode: upsert\nformat: {type: json}"), 14, "`format` is given twice, here and on line 5"),
+        (
+            ("type: string}", "type: string, checks: {matches: '['}}"),
+            7,
+            "'[' is no regular expression (unclosed character class)",
+        ),
+        (("type: string}", "type: string, checks: {matches: '(?=a)'}}"), 7, "look-around, including look-ahead"),
+        (("name: orders", "name: orders__rows"), 1, "`name` is 'orders__rows'; it has to match"),
         (("name: quantity", "name: ORDER_ID"), 8, "differ in case alone"),
         (("name: quantity", "name: order_id"), 8, "column 'order_id' is declared twice"),
         (
