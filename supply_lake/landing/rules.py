@@ -10,10 +10,11 @@ import datetime as dt
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
+from typing import TypeAlias
 
 from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.landing.ledger import LedgerEntry, ObjectState
-from supply_lake.storage.layout import parse_snapshot_path
+from supply_lake.storage.layout import key_fault, parse_snapshot_path
 from supply_lake.storage.object_store import ObjectVersion
 
 _IGNORED = (
@@ -26,6 +27,7 @@ _IGNORED = (
     ),
     (re.compile(r"(^|/)(thumbs\.db|desktop\.ini)$", re.I), "file of an operating system"),
 )
+Judgement: TypeAlias = tuple[str, dt.date | None, ObjectState, str]  # dataset, landing date, state, reason
 _DAY = dt.timedelta(days=1)
 
 
@@ -55,11 +57,17 @@ class Rules:
         digest = hashlib.blake2b(repr((facts, self.own, now.date())).encode(), digest_size=8).digest()
         return int.from_bytes(digest) >> 1
 
-    def _judge(self, version: ObjectVersion, now: dt.datetime) -> tuple[str, dt.date | None, ObjectState, str]:
+    def _judge(self, version: ObjectVersion, now: dt.datetime) -> Judgement:
         key = version.key
-        ignored = self._why_ignored(key)
+        ignored = self._why_ignored(key, version.size)
         if ignored:
             return "", None, ObjectState.IGNORED, ignored
+        if fault := key_fault(key):
+            return "", None, ObjectState.REFUSED, f"{fault}; land it again under a plain one"
+        return self._judge_by_pattern(version, now)
+
+    def _judge_by_pattern(self, version: ObjectVersion, now: dt.datetime) -> Judgement:
+        key = version.key
         takers = [spec for spec in self._candidates(key) if spec.key_pattern.match(key)]
         if len(takers) == 1:
             return _dated(takers[0], version, now)
@@ -69,13 +77,13 @@ class Rules:
         for spec in self._candidates(key):
             if date := spec.key_pattern.impossible_date(key):
                 return spec.name, None, ObjectState.REFUSED, f"no calendar has {date}; land it again under a right date"
-        if version.size == 0 and "." not in key.rpartition("/")[2]:
-            return "", None, ObjectState.IGNORED, "folder marker"
         return "", None, ObjectState.REFUSED, "no dataset takes this key; correct it, or declare a dataset whose pattern fits"
 
-    def _why_ignored(self, key: str) -> str:
+    def _why_ignored(self, key: str, size: int) -> str:
         if key.startswith(self.own) or parse_snapshot_path(key):
             return "the lake's own output"
+        if size == 0 and "." not in key.rpartition("/")[2]:  # some stores list a marker without its slash
+            return "zero bytes and no extension: a folder marker"
         return next((reason for pattern, reason in _IGNORED if pattern.search(key)), "")
 
     def _candidates(self, key: str) -> Iterable[DatasetSpec]:
@@ -86,7 +94,7 @@ class Rules:
             yield from self._by_folder.get(key[: end + 1], ())
 
 
-def _dated(spec: DatasetSpec, version: ObjectVersion, now: dt.datetime) -> tuple[str, dt.date | None, ObjectState, str]:
+def _dated(spec: DatasetSpec, version: ObjectVersion, now: dt.datetime) -> Judgement:
     """The landing date: the key's, else that of arrival; a file may bring along a time from before it arrived."""
     match = spec.key_pattern.match(version.key)
     date = match.date if match else None

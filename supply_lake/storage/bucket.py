@@ -1,7 +1,6 @@
 """A bucket of S3, Google Cloud Storage or Azure, or memory, as an object store (obstore underneath).
 
-What belongs here: speaking to the store, and turning its errors into ours. What does not: credentials (the cloud's own
-variables and files are read by its libraries).
+What belongs here: speaking to the store, and turning its errors into ours. What does not: how to reach it (``connections``).
 """
 
 from __future__ import annotations
@@ -12,8 +11,8 @@ import os
 import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 from urllib.parse import urlsplit
@@ -21,18 +20,17 @@ from urllib.parse import urlsplit
 import obstore
 import pyarrow as pa
 from obstore import exceptions as broken
-from obstore.store import AzureStore, GCSStore, MemoryStore, S3Store
 
 from supply_lake.errors import ObjectChanged, ObjectGone, SettingsError, StoreUnavailable
 from supply_lake.storage.backend import LISTING, ObjectVersion
+from supply_lake.storage.connections import connect, listing_pages
+from supply_lake.storage.ranged_file import RangedFile
 
 _LISTED_AT_ONCE = 5_000
-_BLOCK = 8 * 1024**2
+_BUFFER = 1024**2
+_PART = 8 * 1024**2
 _SPOOL = 32 * 1024**2
 _MOST_PARTS = 9_000
-# A sensor tick has to say within its minute that the store is away.
-_RETRY: Any = {"max_retries": 4, "retry_timeout": dt.timedelta(seconds=20)}
-_CLIENT: Any = {"connect_timeout": "5s", "timeout": "120s"}
 _CODE = re.compile(r"<Code>(\w+)</Code>|status (\d{3} [A-Z][\w ]+)")
 
 
@@ -49,7 +47,7 @@ class Bucket:
         parts = urlsplit(location)
         prefix = parts.path.strip("/") or None
         try:
-            store = _store(parts.scheme, parts.netloc, prefix)
+            store = connect(parts.scheme, parts.netloc, prefix)
         except (broken.BaseError, ValueError) as error:
             raise SettingsError(f"{location} cannot be opened: {_first_line(error)}") from error
         return Bucket(location, store)
@@ -65,24 +63,52 @@ class Bucket:
 
     def list(self, prefix: str) -> Iterator[pa.RecordBatch]:
         """All objects below the prefix."""
-        with self._answering():
-            for found in obstore.list(self._store, prefix or None, chunk_size=_LISTED_AT_ONCE):
-                columns = {
-                    "key": [one["path"] for one in found],
-                    "etag": [_etag(one) for one in found],
-                    "size": [one["size"] for one in found],
-                    "modified": [one["last_modified"] for one in found],
-                }
-                yield pa.RecordBatch.from_pydict(columns, schema=LISTING)
+        last = ""
+        try:
+            with self._answering():
+                for found in obstore.list(self._store, prefix or None, chunk_size=_LISTED_AT_ONCE):
+                    yield _record_batch(
+                        [one["path"] for one in found],
+                        [_etag(one) for one in found],
+                        [one["size"] for one in found],
+                        [one["last_modified"] for one in found],
+                    )
+                    last = found[-1]["path"]
+        except _UnreadableListing:
+            yield from self._list_every_key(prefix, last)
+
+    def _list_every_key(self, prefix: str, after: str) -> Iterator[pa.RecordBatch]:
+        """The rest by the AWS library, which has no opinion on keys. obstore lists nothing beside a key like ``a//b``."""
+        parts = urlsplit(self.location)
+        if parts.scheme != "s3":
+            raise StoreUnavailable(
+                f"{self.location} has a key with an empty, `.` or `..` part or a control character; rename it"
+            )
+        from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
+
+        root = f"{parts.path.strip('/')}/".lstrip("/")
+        try:
+            for page in listing_pages(parts.netloc, root + prefix, root + after if after else ""):
+                found = page.get("Contents", [])
+                yield _record_batch(
+                    [one["Key"].removeprefix(root) for one in found],
+                    [one["ETag"].strip('"') for one in found],
+                    [one["Size"] for one in found],
+                    [one["LastModified"] for one in found],
+                )
+        except (BotoCoreError, ClientError) as error:
+            raise StoreUnavailable(
+                f"{self.location} does not answer ({type(error).__name__}); it is asked again later"
+            ) from error
 
     def read(self, version: ObjectVersion) -> BinaryIO:
         """The bytes of exactly this version."""
         if version.size == 0:  # no range of it can be asked for
             self._same(version)
             return io.BytesIO()
-        blocks = _Blocks(self, version)
-        blocks.preload()
-        return cast(BinaryIO, io.BufferedReader(blocks, 1024**2))
+        file = RangedFile(version.size, partial(self._fetch, version))
+        file.preload()
+        return cast(BinaryIO, io.BufferedReader(file, _BUFFER))
 
     def put(self, key: str, data: bytes | Path | BinaryIO, if_absent: bool) -> ObjectVersion:
         """Write the object whole or not at all."""
@@ -114,7 +140,7 @@ class Bucket:
             except ObjectGone:
                 continue
 
-    def fetch(self, version: ObjectVersion, start: int, end: int) -> memoryview:
+    def _fetch(self, version: ObjectVersion, start: int, end: int) -> memoryview:
         """Bytes ``start`` to ``end`` of exactly this version."""
         match = version.etag if version.etag.startswith("W/") else f'"{version.etag}"'
         with self._answering(version.key):
@@ -148,112 +174,19 @@ class Bucket:
                 f"{self.location} refuses the credentials{_code(error)}; renew them, or give this user the permission"
             ) from error
         except broken.BaseError as error:
+            if not key and "invalid path" in str(error):
+                raise _UnreadableListing from error
+            if "NoSuchBucket" in str(error):
+                raise StoreUnavailable(f"{self.location}: there is no such bucket; make it, or check the endpoint") from error
             raise StoreUnavailable(f"{self.location} does not answer{_code(error)}; it is asked again later") from error
 
 
-class _Blocks(io.RawIOBase):
-    """One object version as a file, fetched block by block; while it is read in order, the next block is on its way."""
-
-    def __init__(self, bucket: Bucket, version: ObjectVersion) -> None:
-        self._bucket = bucket
-        self._version = version
-        self._at = 0
-        self._number = -1
-        self._block = memoryview(b"")
-        self._coming: tuple[int, Future[memoryview]] | None = None
-        self._pool: ThreadPoolExecutor | None = None
-
-    def preload(self) -> None:
-        """Fetch the first block, so that what is gone or changed is known at once."""
-        self._turn_to(0)
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._version.size}[whence]
-        if base + offset < 0:
-            raise ValueError(f"negative seek position {base + offset}")
-        self._at = base + offset
-        return self._at
-
-    def readinto(self, target: Any) -> int:
-        if self._at >= self._version.size:
-            return 0
-        self._turn_to(self._at // _BLOCK)
-        start = self._at % _BLOCK
-        piece = self._block[start : start + len(target)]
-        target[: len(piece)] = piece
-        self._at += len(piece)
-        return len(piece)
-
-    def close(self) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
-            self._pool = None
-        super().close()
-
-    def _turn_to(self, number: int) -> None:
-        if number == self._number:
-            return
-        in_order = number == self._number + 1
-        coming, self._coming = self._coming, None
-        self._block = coming[1].result() if coming and coming[0] == number else self._fetch(number)
-        self._number = number
-        if in_order and (number + 1) * _BLOCK < self._version.size and number > 0:
-            self._pool = self._pool or ThreadPoolExecutor(1, thread_name_prefix="read-ahead")
-            self._coming = (number + 1, self._pool.submit(self._fetch, number + 1))
-
-    def _fetch(self, number: int) -> memoryview:
-        return self._bucket.fetch(self._version, number * _BLOCK, min((number + 1) * _BLOCK, self._version.size))
+class _UnreadableListing(Exception):
+    """obstore gives up on a listing because of one key in it."""
 
 
-def _store(scheme: str, bucket: str, prefix: str | None) -> Any:
-    if scheme == "s3":
-        endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
-        return S3Store(
-            bucket,
-            prefix=prefix,
-            client_options=_CLIENT | {"allow_http": endpoint.startswith("http://")},
-            retry_config=_RETRY,
-            **_s3_options(endpoint),
-        )
-    if scheme == "gs":
-        return GCSStore(bucket, prefix=prefix, client_options=_CLIENT, retry_config=_RETRY)
-    if scheme == "az":
-        return AzureStore(bucket, prefix=prefix, client_options=_CLIENT, retry_config=_RETRY)
-    if scheme == "memory":
-        return MemoryStore()
-    raise ValueError(f"{scheme}:// is no store; it takes s3://, gs:// or az://")
-
-
-def _s3_options(endpoint: str) -> dict[str, Any]:
-    """Endpoint, region and credentials as the AWS libraries find them. obstore itself reads no profiles."""
-    options: dict[str, Any] = {"virtual_hosted_style_request": False}
-    if endpoint:
-        options["endpoint"] = endpoint
-    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-    options["region"] = region or "us-east-1"
-    if _uses_profiles():
-        from obstore.auth.boto3 import Boto3CredentialProvider
-
-        options["credential_provider"] = Boto3CredentialProvider()
-        options["region"] = region or options["credential_provider"].config.get("region", "us-east-1")
-    return options
-
-
-def _uses_profiles() -> bool:
-    """Whether credentials come from a profile, as far as can be told without asking anyone."""
-    if os.environ.get("AWS_PROFILE"):
-        return True
-    credentials = os.environ.get("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials")
-    return "AWS_ACCESS_KEY_ID" not in os.environ and Path(credentials).expanduser().exists()
+def _record_batch(keys: list[str], etags: list[str], sizes: list[int], times: list[dt.datetime]) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pydict({"key": keys, "etag": etags, "size": sizes, "modified": times}, schema=LISTING)
 
 
 def _version(meta: Mapping[str, Any]) -> ObjectVersion:
@@ -276,7 +209,7 @@ def _part_size(data: bytes | Path | BinaryIO) -> int:
         at = data.tell()
         size = data.seek(0, os.SEEK_END) - at
         data.seek(at)
-    return max(_BLOCK, size // _MOST_PARTS)
+    return max(_PART, size // _MOST_PARTS)
 
 
 def _code(error: Exception) -> str:

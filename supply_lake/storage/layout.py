@@ -14,6 +14,7 @@ from itertools import takewhile
 
 import uuid_utils
 
+LONGEST_KEY = 1024  # bytes, as on S3
 _PLACEHOLDERS = {
     "{yyyy}": r"(?P<yyyy>[0-9]{4})",
     "{mm}": r"(?P<mm>[0-9]{2})",
@@ -31,9 +32,21 @@ _KINDS = {  # placeholder → kind of character, how many at least, whether more
     "*": ("segment", 0, True),
 }
 _TOKEN = re.compile("|".join(re.escape(token) for token in _PLACEHOLDERS))
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _SNAPSHOT_DIR = re.compile(
     r"dataset=(?P<dataset>[^/]+)/year=(?P<yyyy>\d{4})/month=(?P<mm>\d{2})/day=(?P<dd>\d{2})/snapshot_id=(?P<id>[^/]+)(?:/|$)"
 )
+
+
+def key_fault(key: str) -> str:
+    """Why no store of ours can hold an object under this key; empty when each can."""
+    if any(segment in ("", ".", "..") for segment in key.split("/")):
+        return "the key has an empty, `.` or `..` part"
+    if _CONTROL.search(key):
+        return "the key has a control character"
+    if len(key.encode(errors="surrogateescape")) > LONGEST_KEY:
+        return f"the key is longer than {LONGEST_KEY} bytes"
+    return ""
 
 
 def new_snapshot_id() -> str:

@@ -11,6 +11,7 @@ import datetime as dt
 import errno
 import logging
 import os
+import re
 import shutil
 import stat
 import uuid
@@ -31,6 +32,7 @@ _BUFFER = 1024**2
 _LATEST = 253_402_300_799_000_000  # 9999-12-31, in microseconds: no later time fits a datetime
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _NOT_THERE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
+_ESCAPED = re.compile(rb"\\x([0-9a-f]{2})")
 _log = logging.getLogger(__name__)
 
 Entries: TypeAlias = list[os.DirEntry[str]]
@@ -59,7 +61,7 @@ class LocalFolder:
         """The file of a key. Names that are not UTF-8 are listed with ``\\xNN`` for the odd bytes, and found again by that."""
         path = self.root / key
         if "\\x" in key and not path.exists():
-            raw = key.encode().decode("unicode_escape").encode("latin-1") if key.isascii() else key.encode()
+            raw = _ESCAPED.sub(lambda match: bytes([int(match[1], 16)]), key.encode())
             odd = self.root / os.fsdecode(raw)
             return odd if odd.exists() else path
         return path

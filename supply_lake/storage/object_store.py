@@ -19,11 +19,10 @@ import pyarrow as pa
 from supply_lake.errors import ObjectChanged, ObjectGone, UsageError
 from supply_lake.storage.backend import LISTING, Backend, ObjectVersion
 from supply_lake.storage.bucket import Bucket
+from supply_lake.storage.layout import key_fault
 from supply_lake.storage.local_folder import LocalFolder
 
 __all__ = ["LISTING", "ObjectStore", "ObjectVersion"]
-
-_LONGEST_KEY = 1024
 
 
 class ObjectStore:
@@ -146,9 +145,6 @@ class ObjectStore:
 
 def _checked(key: str) -> str:
     """The key, if every store can hold it and it stays below the root."""
-    segments = key.split("/")
-    if not key or "\0" in key or any(segment in ("", ".", "..") for segment in segments):
-        raise UsageError(f"{key!r} is no object key; give a path below the store's root, without empty, `.` or `..` parts")
-    if len(key.encode(errors="surrogateescape")) > _LONGEST_KEY:
-        raise UsageError(f"key {key[:60]!r}… is longer than {_LONGEST_KEY} bytes")
+    if fault := key_fault(key):
+        raise UsageError(f"{key[:60]!r} is no object key: {fault}; give a plain path below the store's root")
     return key

@@ -1,0 +1,74 @@
+"""A store's URL and the cloud's own variables → a client for it.
+
+What belongs here: endpoints, regions, credentials, time limits. What does not: any request.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from pathlib import Path
+from typing import Any
+
+from obstore.store import AzureStore, GCSStore, MemoryStore, S3Store
+
+# A sensor tick has to say within its minute that the store is away.
+_RETRY: Any = {"max_retries": 4, "retry_timeout": dt.timedelta(seconds=20)}
+_CLIENT: Any = {"connect_timeout": "5s", "timeout": "120s"}
+
+
+def connect(scheme: str, bucket: str, prefix: str | None) -> Any:
+    """An obstore client. Nothing is asked of the store yet.
+
+    :raises ValueError: there is no such kind of store, or its settings cannot be used
+    """
+    if scheme == "s3":
+        endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
+        return S3Store(
+            bucket,
+            prefix=prefix,
+            client_options=_CLIENT | {"allow_http": endpoint.startswith("http://")},
+            retry_config=_RETRY,
+            **_s3_options(endpoint),
+        )
+    if scheme == "gs":
+        return GCSStore(bucket, prefix=prefix, client_options=_CLIENT, retry_config=_RETRY)
+    if scheme == "az":
+        return AzureStore(bucket, prefix=prefix, client_options=_CLIENT, retry_config=_RETRY)
+    if scheme == "memory":
+        return MemoryStore()
+    raise ValueError(f"{scheme}:// is no store; it takes s3://, gs:// or az://")
+
+
+def _s3_options(endpoint: str) -> dict[str, Any]:
+    """Endpoint, region and credentials as the AWS libraries find them. obstore itself reads no profiles."""
+    options: dict[str, Any] = {"virtual_hosted_style_request": False}
+    if endpoint:
+        options["endpoint"] = endpoint
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    options["region"] = region or "us-east-1"
+    if _uses_profiles():
+        from obstore.auth.boto3 import Boto3CredentialProvider
+
+        options["credential_provider"] = Boto3CredentialProvider()
+        options["region"] = region or options["credential_provider"].config.get("region", "us-east-1")
+    return options
+
+
+def _uses_profiles() -> bool:
+    """Whether credentials come from a profile, as far as can be told without asking anyone."""
+    if os.environ.get("AWS_PROFILE"):
+        return True
+    credentials = os.environ.get("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials")
+    return "AWS_ACCESS_KEY_ID" not in os.environ and Path(credentials).expanduser().exists()
+
+
+def listing_pages(bucket: str, prefix: str, after: str) -> Any:
+    """Pages of keys of an S3 bucket, by the AWS library, which is slow to load and to parse."""
+    import boto3  # type: ignore[import-untyped]
+    from botocore.config import Config  # type: ignore[import-untyped]
+
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    config = Config(s3={"addressing_style": "path"}, connect_timeout=5, read_timeout=60, retries={"max_attempts": 4})
+    client = boto3.client("s3", config=config, region_name=region)
+    return client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, StartAfter=after)
