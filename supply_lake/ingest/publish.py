@@ -123,7 +123,7 @@ class _Publication:
             return [one for date in self.staged.dates for one in live(self.spec.name, partition=date)]
         everywhere, touched = live(self.spec.name), set(self.staged.dates)
         elsewhere = [one for one in everywhere if one.partition not in touched]
-        chosen = {one.id for one in candidates(self.staged.keys, elsewhere, self.stores.lake)}
+        chosen = {one.id for one in candidates(self.staged.keys(), elsewhere, self.stores.lake)}
         partitions = touched | {one.partition for one in elsewhere if one.id in chosen}
         return [one for one in everywhere if one.partition in partitions]
 
