@@ -1,6 +1,6 @@
-"""What a reader hands to the casts: rows as they stand in the object, each with its line.
+"""What every reader gives: chunks of records as the file wrote them.
 
-What belongs here: the values that cross from reading to casting. What does not: any parsing.
+What belongs here: the values between reading and casting. What does not: any reader.
 """
 
 from __future__ import annotations
@@ -9,34 +9,36 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-NOT_TEXT = "it holds NUL or bytes that its encoding does not know"
+
+@dataclass(frozen=True, slots=True)
+class BadRecord:
+    """A record that could not be told apart. ``line`` is ``None`` when the whole object is meant.
+
+    ``source`` is the index of the object in the order of delivery; readers of one object leave it at 0.
+    """
+
+    line: int | None
+    raw: str
+    reason: str
+    source: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Aside:
-    """One record that could not be parsed: its line (or record number), its text, and why."""
+class RawChunk:
+    """Records of one source in file order.
 
-    line: int
-    raw: str
-    reason: str
-
-
-@dataclass(slots=True)
-class RawTable:
-    """Rows of one object, or of one stretch of it.
-
-    ``rows`` has a column per field of the file: text as it stands there for CSV and JSON, typed values for Parquet.
-    ``lines`` (Int64) is the 1-based line on which each record starts, or its number. ``raw``, where there is one, is the
-    text of each record; elsewhere the record is written down as JSON of ``rows``. ``asides`` are landed records, too.
+    ``frame`` has the file's own columns; text formats give strings. ``lines`` is the 1-based physical line at which each
+    record starts (the record's number in formats without lines), as Int64.
     """
 
-    rows: pl.DataFrame
+    frame: pl.DataFrame
     lines: pl.Series
-    asides: list[Aside] = field(default_factory=list)
-    raw: pl.Series | None = None
-    counts: dict[str, int] = field(default_factory=dict)
+    bad: list[BadRecord] = field(default_factory=list)
+    notes: dict[str, int] = field(default_factory=dict)
 
-    @property
-    def landed(self) -> int:
-        """Records in all."""
-        return self.rows.height + len(self.asides)
+    def __len__(self) -> int:
+        return self.frame.height + len(self.bad)
+
+
+class EmptyObject(Exception):
+    """The object holds no record; ``str()`` is "zero bytes", "whitespace only" or "header only"."""
