@@ -1,7 +1,7 @@
-"""One landed object as a stream of plain bytes: hashed as it lands, decompressed by its magic bytes.
+"""A landed object as a stream of plain bytes: opened, hashed, decompressed.
 
-What belongs here: the value ``Source``, hashing, decompression, and telling bytes that are no data file at all. What does
-not: opening stores (``Source.open`` is handed in) and what the bytes mean (``text``, ``csv_*``, ``json_*``, ``parquet_read``).
+What belongs here: telling compression by magic bytes, and turning every way in which a stream can break into one error. What
+does not: what the bytes mean (``read_csv``, ``read_json``, ``read_parquet``).
 """
 
 from __future__ import annotations
@@ -9,142 +9,118 @@ from __future__ import annotations
 import datetime as dt
 import gzip
 import hashlib
+import io
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Protocol
+from typing import BinaryIO, cast
 
 import pyarrow as pa
 
 from supply_lake.errors import UnreadableObject
 
-_LFS_POINTER = b"version https://git-lfs.github.com/spec"
-_GZIP, _ZSTD, _ZIP = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04"
+BLOCK = 4 * 1024 * 1024
+_GZIP, _ZSTD, _LFS = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"version https://git-lfs.github.com/spec"
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One object version of a batch.
-
-    ``index`` is its place in the order of delivery (by ``modified``, then key) and breaks ties between rows. ``open`` gives
-    its bytes; ``verify``, when there is one, is called after the last byte and raises ``ObjectChanged`` or ``ObjectGone``.
-    """
+    """One object to read. ``open`` gives its landed bytes; ``index`` is its place in the order of delivery."""
 
     index: int
     key: str
     open: Callable[[], BinaryIO]
     size: int
     modified: dt.datetime
-    verify: Callable[[], None] | None = None
 
 
-class Readable(Protocol):
-    """All that is asked of a stream."""
+class Hashed(io.RawIOBase):
+    """A stream that hashes the landed bytes as they pass; ``finish`` reads what a decompressor left."""
 
-    def read(self, size: int = -1, /) -> bytes:
-        """Up to ``size`` bytes; empty at the end."""
+    def __init__(self, raw: BinaryIO) -> None:
+        self._raw, self._digest = raw, hashlib.sha256()
 
+    def readable(self) -> bool:
+        """Always."""
+        return True
 
-class LandedStream:
-    """The object's bytes as they landed, hashed on the way.
-
-    :raises UnreadableObject: when the bytes are a Git LFS pointer or a zip archive
-    """
-
-    def __init__(self, stream: Readable) -> None:
-        self._stream, self._digest, self._ended = stream, hashlib.sha256(), False
-        self._head = self._pull(64)
-        if self._head.startswith(_LFS_POINTER):
-            raise UnreadableObject("it is a Git LFS pointer, not the data; land the file that the pointer names")
-        if self._head.startswith(_ZIP):
-            raise UnreadableObject("it is a zip archive; land its members one by one")
-
-    def read(self, size: int = -1, /) -> bytes:
-        """Up to ``size`` bytes as they landed."""
-        if self._head:
-            head = self._head if size < 0 else self._head[:size]
-            self._head = self._head[len(head) :]
-            return head
-        return self._pull(size)
-
-    def plain(self) -> Readable:
-        """The bytes without their compression, which is told by how they begin."""
-        if self._head.startswith(_GZIP):
-            return gzip.GzipFile(fileobj=_Seekless(self))  # type: ignore[arg-type]
-        if self._head.startswith(_ZSTD):
-            return pa.CompressedInputStream(pa.PythonFile(_Seekless(self), mode="r"), "zstd")  # type: ignore[no-any-return]
-        return self
-
-    def sha256(self) -> str:
-        """Hex digest of every byte that landed; reads what is left."""
-        while self._pull(1 << 20):
-            pass
-        return self._digest.hexdigest()
-
-    def _pull(self, size: int) -> bytes:
-        data = self._stream.read(size)
+    def read(self, size: int = -1) -> bytes:
+        """Bytes as they were landed."""
+        data = self._raw.read(size)
         self._digest.update(data)
         return data
 
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        """Fill the buffer."""
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
 
-class _Seekless:
-    """What ``gzip`` and Arrow ask of a file, and no more."""
-
-    closed = False
-
-    def __init__(self, stream: Readable) -> None:
-        self._stream = stream
-
-    def read(self, size: int = -1) -> bytes:
-        return self._stream.read(size)
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return False
+    def finish(self) -> str:
+        """Read to the end; returns the SHA-256 of the landed bytes as hex."""
+        while self.read(BLOCK):
+            pass
+        return self._digest.hexdigest()
 
     def close(self) -> None:
-        self.closed = True
+        """Close the landed stream too."""
+        self._raw.close()
+        super().close()
 
 
-def blocks(stream: Readable, size: int) -> Iterator[bytes]:
-    """The stream in pieces of ``size`` bytes, the last one shorter.
+class PlainBytes:
+    """The decompressed bytes of one source, block by block. A context manager.
 
-    :raises UnreadableObject: when its compression is corrupt or truncated
+    Reading raises ``UnreadableObject`` when the compression is truncated or corrupt, or the object is a Git LFS pointer.
     """
-    while True:
-        piece = _exactly(stream, size)
-        if piece:
-            yield piece
-        if len(piece) < size:
-            return
 
+    def __init__(self, source: Source) -> None:
+        self.key = source.key
+        self.hashed = Hashed(source.open())
+        buffered = io.BufferedReader(self.hashed, BLOCK)
+        head = buffered.peek(len(_LFS))[: len(_LFS)]
+        if head == _LFS:
+            raise UnreadableObject("is a Git LFS pointer, not the data; fetch the file itself and land that")
+        self.compression = "gzip" if head.startswith(_GZIP) else "zstd" if head.startswith(_ZSTD) else ""
+        self._stream = _decompressed(buffered, self.compression)
 
-def _exactly(stream: Readable, size: int) -> bytes:
-    pieces: list[Any] = []
-    missing = size
-    while missing:
+    def read(self, size: int = BLOCK) -> bytes:
+        """The next bytes, ``b""`` at the end."""
         try:
-            piece = stream.read(missing)
-        except EOFError:
-            raise UnreadableObject("its compression is truncated; land the whole file again") from None
-        except (gzip.BadGzipFile, zlib.error) as error:
-            raise UnreadableObject(f"its gzip compression is corrupt ({error}); land the file again") from None
-        except OSError as error:
-            raise _compression_error(error) from error
-        if not piece:
-            break
-        pieces.append(piece)
-        missing -= len(piece)
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            return self._stream.read(size)
+        except (EOFError, gzip.BadGzipFile, zlib.error, OSError, pa.ArrowException) as error:
+            if not self.compression:
+                raise
+            raise UnreadableObject(f"{self.compression} data is truncated or corrupt ({_first_line(error)})") from None
+
+    def finish(self) -> str:
+        """The digest of the landed bytes; reads them to the end."""
+        return self.hashed.finish()
+
+    def __enter__(self) -> PlainBytes:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.hashed.close()
 
 
-def _compression_error(error: OSError) -> Exception:
-    """Arrow tells of bad zstd by ``OSError``; an error of the disk or the network stays what it is."""
-    text = str(error)
-    if "runcated" in text:
-        return UnreadableObject("its compression is truncated; land the whole file again")
-    if "ZSTD" in text or "zstd" in text or "ompress" in text:
-        return UnreadableObject("its zstd compression is corrupt; land the file again")
-    return error
+def _decompressed(stream: io.BufferedReader, compression: str) -> BinaryIO:
+    if compression == "gzip":
+        return cast(BinaryIO, gzip.GzipFile(fileobj=stream))
+    if compression == "zstd":
+        return cast(BinaryIO, _Zstd(stream))
+    return cast(BinaryIO, stream)
+
+
+class _Zstd:
+    """zstd through Arrow, which is silent about a truncated end: a read that ends inside a frame is an error here."""
+
+    def __init__(self, stream: io.BufferedReader) -> None:
+        self._stream = pa.CompressedInputStream(pa.PythonFile(stream, mode="r"), "zstd")
+
+    def read(self, size: int) -> bytes:
+        return cast(bytes, self._stream.read(size))
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
