@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from supply_lake.curate.curate import LivePart, Options, Settled, Staged, stage
+from supply_lake.curation.curate import LivePart, Options, Settled, Staged, stage
 from supply_lake.datasets.spec import DatasetSpec, KeyScope, Mode
 from supply_lake.errors import CommitConflict
 from supply_lake.ingest.accounts import Accounts, Share
@@ -102,7 +102,7 @@ class _Publication:
             return Status.REJECTED, staged.schema_problem
         if staged.rows_landed == 0:
             return Status.EMPTY, self.accounts.reasons() or "no object of it is there any more"
-        if all(source.outcome is Outcome.UNREADABLE for source in staged.sources):
+        if all(source.outcome == Outcome.UNREADABLE for source in staged.sources):
             return Status.FAILED, self.accounts.reasons()
         share = staged.rows_rejected / staged.rows_landed
         if share > spec.error_threshold or staged.rows_rejected == staged.rows_landed:

@@ -1,0 +1,72 @@
+"""Where CSV records end, told for a whole buffer at once.
+
+The check is the grammar of RFC 4180 by parity: outside quotes the next quote has to open a field, inside quotes it has to
+close one or to be doubled. A buffer that passes can be cut and parsed by any CSV parser with the same result; one that does
+not is left to the slow, exact reader.
+
+What belongs here: numpy over bytes. What does not: parsing fields.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+_LF, _CR = 10, 13
+
+
+def well_formed_end(buffer: bytes, delimiter: bytes, quote: bytes, *, limit: int, final: bool) -> int | None:
+    """How many leading bytes of the buffer are whole, well-formed records.
+
+    :param buffer: bytes that begin at the start of a record
+    :param limit: the greatest length of a record with quotes, in bytes
+    :param final: nothing follows the buffer, so that its end ends a record
+    :returns: the length, 0 when no record ends here, ``None`` when a quote stands where the grammar has none
+    """
+    if not quote or quote not in buffer:
+        return len(buffer) if final else _last_newline(buffer)
+    data = np.frombuffer(buffer, np.uint8)
+    quotes = np.flatnonzero(data == ord(quote))
+    if not _quotes_fit(data, quotes, ord(delimiter), ord(quote)):
+        return None
+    end = len(buffer) if final else _last_newline_outside(buffer, quotes)
+    if final and len(quotes) % 2:
+        return None
+    return end if _longest_quoted(quotes[quotes < end]) <= limit and len(buffer) - end <= limit else None
+
+
+def _quotes_fit(data: np.ndarray, quotes: np.ndarray, delimiter: int, quote: int) -> bool:
+    openers, closers = quotes[::2], quotes[1::2]
+    before = data[np.maximum(openers, 1) - 1]
+    fits = (openers == 0) | _ends_field(before, delimiter) | (before == quote)
+    if not fits.all():
+        return False
+    # The byte after the very last quote may not have arrived yet; then it is checked when more has been read.
+    known = closers[closers < len(data) - 1]
+    after = data[known + 1]
+    return bool((_ends_field(after, delimiter) | (after == quote)).all())
+
+
+def _longest_quoted(quotes: np.ndarray) -> int:
+    """Length of the longest stretch between an opening quote and its closing one."""
+    return int((quotes[1::2] - quotes[::2]).max(initial=0))
+
+
+def _ends_field(data: np.ndarray, delimiter: int) -> np.ndarray:
+    return (data == delimiter) | (data == _LF) | (data == _CR)
+
+
+def _last_newline(buffer: bytes) -> int:
+    """End of the last line; a carriage return at the very end may be half of a CRLF, so it waits."""
+    end = max(buffer.rfind(b"\n"), buffer.rfind(b"\r", 0, len(buffer) - 1))
+    return end + 1
+
+
+def _last_newline_outside(buffer: bytes, quotes: np.ndarray) -> int:
+    """End of the last line break that stands outside quotes: an even number of quotes before it."""
+    end = len(buffer)
+    while end > 0:
+        end = _last_newline(buffer[:end]) if end < len(buffer) else _last_newline(buffer)
+        if end == 0 or np.searchsorted(quotes, end) % 2 == 0:
+            return end
+        end = int(quotes[np.searchsorted(quotes, end) - 1])
+    return 0

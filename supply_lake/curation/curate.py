@@ -1,0 +1,118 @@
+"""Curation: read → cast → validate → deduplicate, as pure functions over streams. The whole sequence on one screen.
+
+What belongs here: the order of things, and what is known of a batch between them. What does not: how each step works (a module
+each), where objects come from and where rows go.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import shutil
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import polars as pl
+
+from supply_lake.curation.counts import PartitionRows, Rows
+from supply_lake.curation.settle import LivePart, Settled
+from supply_lake.curation.source import Source
+from supply_lake.curation.stage import Options, Reading, SourceOutcome, read_all
+from supply_lake.datasets.spec import DatasetSpec, DataType, parse_type
+
+__all__ = ["LivePart", "Options", "PartitionRows", "Rows", "Settled", "Source", "SourceOutcome", "Staged", "stage"]
+
+
+def stage(
+    spec: DatasetSpec, sources: Sequence[Source], *, landing_date: dt.date, scratch: Path, options: Options | None = None
+) -> Staged:
+    """Pass 1: read every source once, cast and validate its rows, and keep them for pass 2.
+
+    :param sources: in the order of delivery
+    :param landing_date: the partition date of rows whose dataset names no business-date column
+    :param scratch: folder for what does not fit into memory; removed on leaving the context
+    """
+    options = options or Options()
+    return Staged(spec, read_all(spec, sources, landing_date=landing_date, scratch=scratch, options=options), scratch)
+
+
+class Staged:
+    """The rows of a batch after pass 1. A context manager, which removes what was spilled to disk."""
+
+    def __init__(self, spec: DatasetSpec, reading: Reading, scratch: Path) -> None:
+        self.spec, self.reading, self._scratch = spec, reading, scratch
+
+    # --- what is known
+
+    @property
+    def sources(self) -> tuple[SourceOutcome, ...]:
+        """The outcome of every object, in order of delivery."""
+        return tuple(self.reading.outcomes)
+
+    @property
+    def rows_landed(self) -> int:
+        """Records that were read, and one for every object that could not be."""
+        return sum(one.landed for one in self.reading.outcomes)
+
+    @property
+    def rows_rejected(self) -> int:
+        """Records that break the contract."""
+        return sum(one.rejected for one in self.reading.outcomes)
+
+    @property
+    def schema_problem(self) -> str:
+        """Why the contract refuses the batch for its columns; empty when it does not."""
+        return self.reading.problem
+
+    @property
+    def check_figures(self) -> Mapping[str, int]:
+        """How many rows broke each rule, the most broken first."""
+        return dict(self.reading.rules.most_common())
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What was skipped, coerced, added or passed over."""
+        return tuple(f"{note} ({count:,} times)" if count > 1 else note for note, count in sorted(self.reading.notes.items()))
+
+    @cached_property
+    def dates(self) -> tuple[dt.date, ...]:
+        """Partition dates of the good rows."""
+        found = [frame["_date"].unique() for frame in self.reading.good]
+        return tuple(sorted(set(pl.concat(found)))) if found else ()
+
+    @cached_property
+    def columns(self) -> tuple[tuple[str, DataType], ...]:
+        """Published columns: the declared ones in order, then the others that the files have, as text."""
+        declared = {column.name: column.dtype for column in self.spec.columns}
+        text = parse_type("string")
+        extras = {name for frame in self.reading.good for name in frame.columns if name[0] != "_"} - set(declared)
+        return (*declared.items(), *((name, text) for name in sorted(extras)))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Digest of the published columns' names and types."""
+        text = "\n".join(f"{name} {kind}" for name, kind in self.columns)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def keys(self) -> pl.DataFrame:
+        """The distinct primary keys of the good rows."""
+        keys = list(self.spec.primary_key)
+        frames = [frame.select(keys) for frame in self.reading.good]
+        return pl.concat(frames).unique() if frames else pl.DataFrame(schema=dict.fromkeys(keys, pl.String))
+
+    # --- pass 2
+
+    def settle(self, live: Sequence[LivePart]) -> Settled:
+        """Pass 2: the good rows against each other, and against live rows that take part in an upsert."""
+        return Settled(self.spec, self.reading, self.columns, live, self._scratch)
+
+    def refuse(self, reason: str) -> Settled:
+        """Instead of pass 2: nothing is published, and every good row is set aside with the reason."""
+        return Settled(self.spec, self.reading, self.columns, (), self._scratch, refused=reason)
+
+    def __enter__(self) -> Staged:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        shutil.rmtree(self._scratch, ignore_errors=True)

@@ -1,0 +1,44 @@
+"""What every reader gives: chunks of records as the file wrote them.
+
+What belongs here: the values between reading and casting. What does not: any reader.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import polars as pl
+
+
+@dataclass(frozen=True, slots=True)
+class BadRecord:
+    """A record that could not be told apart. ``line`` is ``None`` when the whole object is meant.
+
+    ``source`` is the index of the object in the order of delivery; readers of one object leave it at 0.
+    """
+
+    line: int | None
+    raw: str
+    reason: str
+    source: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RawChunk:
+    """Records of one source in file order.
+
+    ``frame`` has the file's own columns; text formats give strings. ``lines`` is the 1-based physical line at which each
+    record starts (the record's number in formats without lines), as Int64.
+    """
+
+    frame: pl.DataFrame
+    lines: pl.Series
+    bad: list[BadRecord] = field(default_factory=list)
+    notes: dict[str, int] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return self.frame.height + len(self.bad)
+
+
+class EmptyObject(Exception):
+    """The object holds no record; ``str()`` is "zero bytes", "whitespace only" or "header only"."""

@@ -1,0 +1,100 @@
+"""The table of what was set aside: one row for every landed row that was not published, with every reason.
+
+What belongs here: the schema of that table and the builders of its frames. What does not: deciding what is set aside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from supply_lake.curation.raw import BadRecord
+
+REASON = pl.Struct({"column": pl.String, "value": pl.String, "reason": pl.String})
+SCHEMA: dict[str, pl.DataType] = {
+    "outcome": pl.String(),
+    "source": pl.String(),
+    "line": pl.Int64(),
+    "reasons": pl.List(REASON),
+    "raw": pl.String(),
+}
+REJECTED, DEDUPLICATED = "rejected", "deduplicated"
+
+
+def from_bad_records(names: Sequence[str], bad: Sequence[BadRecord]) -> pl.DataFrame:
+    """Records that could not be told apart; ``names`` are the keys of the sources by index."""
+    return pl.DataFrame(
+        {
+            "outcome": [REJECTED] * len(bad),
+            "source": [names[one.source] for one in bad],
+            "line": [one.line for one in bad],
+            "reasons": [[{"column": None, "value": None, "reason": one.reason}] for one in bad],
+            "raw": [one.raw for one in bad],
+        },
+        schema=SCHEMA,
+    )
+
+
+def from_failures(sources: pl.Series, lines: pl.Series, raw: pl.DataFrame, failures: pl.DataFrame) -> pl.DataFrame:
+    """Rows that could be read but break the contract.
+
+    :param sources: key of the source of every row of the chunk
+    :param lines: line of every row of the chunk
+    :param raw: the chunk's raw columns under the names that the file has
+    :param failures: ``row``, ``column``, ``value``, ``reason``, several per row possible
+    """
+    by_row = (
+        failures.group_by("row", maintain_order=True).agg(pl.struct("column", "value", "reason").alias("reasons")).sort("row")
+    )
+    rows = by_row["row"]
+    return pl.DataFrame(
+        {
+            "outcome": pl.repeat(REJECTED, len(rows), dtype=pl.String, eager=True),
+            "source": sources.gather(rows),
+            "line": lines.gather(rows),
+            "reasons": by_row["reasons"].cast(pl.List(REASON)),
+            "raw": as_json(raw[rows.to_list()]),
+        },
+        schema=SCHEMA,
+    )
+
+
+def from_good_rows(rows: pl.DataFrame, reason: str) -> pl.DataFrame:
+    """Good rows of a batch that is refused whole. ``rows`` has the declared columns and the lineage columns."""
+    return _from_rows(rows, REJECTED, pl.lit(reason))
+
+
+def from_duplicates(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows that lost against another row of their key; ``_winner`` tells against which."""
+    return _from_rows(rows, DEDUPLICATED, pl.col("_winner"))
+
+
+def _from_rows(rows: pl.DataFrame, outcome: str, reason: pl.Expr) -> pl.DataFrame:
+    values = rows.select(pl.exclude("^_.*$"))
+    return pl.DataFrame(
+        rows.select(
+            pl.lit(outcome).alias("outcome"),
+            pl.col("_source").alias("source"),
+            pl.col("_line").alias("line"),
+            pl.concat_list(
+                pl.struct(
+                    pl.lit(None, pl.String).alias("column"), pl.lit(None, pl.String).alias("value"), reason.alias("reason")
+                )
+            ).alias("reasons"),
+        ).with_columns(as_json(values).alias("raw")),
+        schema=SCHEMA,
+    )
+
+
+def as_json(frame: pl.DataFrame) -> pl.Series:
+    """Each row as one JSON object; values that JSON has no form for are text."""
+    if not frame.width:
+        return pl.repeat("{}", frame.height, dtype=pl.String, eager=True)
+    plain = frame.select(
+        pl.col(name) if kind in (pl.String, pl.Boolean) or kind.is_integer() or kind.is_float() or kind.is_nested()
+        else pl.col(name).cast(pl.String) if kind != pl.Binary
+        else pl.col(name).bin.encode("base64")
+        for name, kind in frame.schema.items()
+    )  # fmt: skip
+    return plain.select(pl.struct(pl.all()).struct.json_encode().alias("raw"))["raw"]

@@ -1,0 +1,237 @@
+"""Pass 2: staged rows against each other and against live rows; then every row that stays, by partition.
+
+What belongs here: deduplication and merging over a whole batch, and the counts that come of it. What does not: reading objects
+(``stage``) and writing files (``snapshots.parquet``).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import polars as pl
+import pyarrow.parquet as pq
+
+from supply_lake.curation import rejects
+from supply_lake.curation.cast import polars_type
+from supply_lake.curation.counts import PartitionRows, Rows
+from supply_lake.curation.duels import losers
+from supply_lake.curation.stage import Reading
+from supply_lake.datasets.spec import DatasetSpec, DataType, KeyScope
+
+LIVE_ROWS_AT_ONCE = 262_144
+
+
+@dataclass(frozen=True, slots=True)
+class LivePart:
+    """One Parquet file of a live snapshot. ``open`` gives its bytes."""
+
+    partition: dt.date
+    snapshot_id: str
+    open: Callable[[], BinaryIO]
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What a batch comes to. ``tables`` and ``rejects`` stream; everything else is counts."""
+
+    spec: DatasetSpec
+    reading: Reading
+    columns: tuple[tuple[str, DataType], ...]
+    live: Sequence[LivePart]
+    scratch: Path
+    refused: str = ""
+
+    # --- counts
+
+    @cached_property
+    def rows(self) -> Rows:
+        """The four numbers of the batch."""
+        return sum(self.by_source.values(), Rows())
+
+    @cached_property
+    def by_source(self) -> dict[str, Rows]:
+        """The four numbers of every object."""
+        shares = [share.by_source for share in self.by_partition.values()]
+        totals = {}
+        for one in self.reading.outcomes:
+            good = sum((share.get(one.key, Rows()) for share in shares), Rows())
+            totals[one.key] = good + Rows(landed=one.rejected, rejected=one.rejected)
+        return totals
+
+    @cached_property
+    def by_partition(self) -> dict[dt.date, PartitionRows]:
+        """The counts of good rows by partition date; rejected rows have no partition."""
+        staged, lost = self._counts(self._staged_counts()), self._counts(self._lost_counts(staged=True))
+        dates = sorted({date for _, date in staged} | set(self._live_rows))
+        return {date: self._partition(date, staged, lost) for date in dates}
+
+    def _partition(
+        self, date: dt.date, staged: Mapping[tuple[int, dt.date], int], lost: Mapping[tuple[int, dt.date], int]
+    ) -> PartitionRows:
+        by_source = {}
+        for at, one in enumerate(self.reading.outcomes):
+            landed, gone = staged.get((at, date), 0), lost.get((at, date), 0)
+            if landed:
+                by_source[one.key] = Rows(
+                    landed=landed,
+                    published=0 if self.refused else landed - gone,
+                    rejected=landed if self.refused else 0,
+                    deduplicated=0 if self.refused else gone,
+                )
+        rows = sum(by_source.values(), Rows())
+        carried = self._live_rows.get(date, 0) - self._live_lost.get(date, 0)
+        return PartitionRows(rows, rows.published + carried, by_source)
+
+    @cached_property
+    def changed_partitions(self) -> tuple[dt.date, ...]:
+        """The partitions that a commit of this has to write."""
+        return tuple(date for date, share in self.by_partition.items() if share.rows.published or self._live_lost.get(date, 0))
+
+    # --- rows
+
+    def tables(self, date: dt.date) -> Iterator[pl.DataFrame]:
+        """The rows of one partition: what is carried over, then what is new (``_snapshot_id`` null)."""
+        for part, ordinals, frame in self._live_frames():
+            if part.partition == date:
+                yield self._aligned(frame.filter(~self._lost_mask(ordinals)))
+        for ordinals, frame in self._staged_frames():
+            keep = ~self._lost_mask(ordinals) & (frame["_date"] == date)
+            if keep.any():
+                yield self._published(frame.filter(keep))
+
+    def rejects(self) -> Iterator[pl.DataFrame]:
+        """Every row that is set aside, in the rejects schema."""
+        yield from self.reading.aside
+        for ordinals, frame in self._staged_frames():
+            if self.refused:
+                yield rejects.from_good_rows(self._published(frame), f"the batch is rejected: {self.refused}")
+                continue
+            lost = self._lost_mask(ordinals)
+            if lost.any():
+                yield rejects.from_duplicates(self._with_winners(ordinals.filter(lost), frame.filter(lost)))
+
+    def _published(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Staged rows in the form that is published."""
+        keys = pl.Series("_source", [one.key for one in self.reading.outcomes], pl.String)
+        return self._aligned(
+            frame.with_columns(keys.gather(frame["_src"]).alias("_source"), pl.lit(None, pl.String).alias("_snapshot_id"))
+        )
+
+    def _aligned(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """All published columns, in order, whatever the chunk or the older snapshot has of them."""
+        lineage = {"_source": pl.String, "_line": pl.Int64, "_snapshot_id": pl.String}
+        wanted = {**{name: polars_type(kind) for name, kind in self.columns}, **lineage}
+        if self.spec.tombstone is not None:
+            wanted["_deleted"] = pl.Boolean
+        present = set(frame.columns)
+        return frame.select(
+            pl.col(name).cast(kind) if name in present else pl.lit(None, kind).alias(name) for name, kind in wanted.items()
+        )
+
+    def _with_winners(self, ordinals: pl.Series, frame: pl.DataFrame) -> pl.DataFrame:
+        won = self._losers.filter(pl.col("_ordinal").is_in(ordinals.implode())).sort("_ordinal")
+        keys = pl.Series("k", [one.key for one in self.reading.outcomes] + ["a live row"], pl.String)
+        by = keys.gather(pl.select(pl.when(won["_by_src"] >= 0).then(won["_by_src"]).otherwise(len(keys) - 1))[:, 0])
+        what = "same key" if self.spec.dedupe_by == "key" else "same values"
+        told = pl.select(pl.format("{} as line {} of {}, which stays", pl.lit(what), won["_by_line"].cast(pl.String), by))[:, 0]
+        return self._published(frame).with_columns(told.alias("_winner"))
+
+    # --- frames with their ordinals
+
+    def _staged_frames(self) -> Iterator[tuple[pl.Series, pl.DataFrame]]:
+        first = 0
+        for frame in self.reading.good:
+            yield pl.int_range(first, first + frame.height, eager=True).alias("_ordinal"), frame
+            first += frame.height
+
+    def _live_frames(self, columns: Sequence[str] | None = None) -> Iterator[tuple[LivePart, pl.Series, pl.DataFrame]]:
+        first = -1 << 62
+        for part in self.live:
+            with part.open() as file:
+                parquet = pq.ParquetFile(file)
+                have = [name for name in columns if name in parquet.schema_arrow.names] if columns is not None else None
+                for batch in parquet.iter_batches(LIVE_ROWS_AT_ONCE, columns=have):
+                    frame = pl.DataFrame(batch)
+                    yield part, pl.int_range(first, first + frame.height, eager=True).alias("_ordinal"), frame
+                    first += frame.height
+
+    # --- who loses
+
+    @cached_property
+    def _losers(self) -> pl.DataFrame:
+        by = self.spec.dedupe_by
+        if by == "none" or self.refused:
+            return losers([], [], None, rows=0, scratch=self.scratch)
+        keys = list(self.spec.primary_key) if by == "key" else [name for name, _ in self.columns]
+        if self.spec.key_scope is KeyScope.PARTITION:
+            keys = [*keys, "_date"]
+        rows = sum(one.landed - one.rejected for one in self.reading.outcomes) + sum(self._live_rows.values())
+        return losers(self._key_frames(keys), keys, self.spec.order_by, rows=rows, scratch=self.scratch)
+
+    def _key_frames(self, keys: Sequence[str]) -> Iterator[pl.DataFrame]:
+        order = [self.spec.order_by] if self.spec.order_by else []
+        values = [name for name in dict.fromkeys([*keys, *order]) if name != "_date"]
+        types = {name: polars_type(kind) for name, kind in self.columns}
+        for part, ordinals, frame in self._live_frames([*values, "_line"]):
+            yield _typed(frame, values, types).with_columns(
+                ordinals, pl.lit(-1, pl.Int32).alias("_src"), frame["_line"], pl.lit(part.partition).alias("_date")
+            )
+        for ordinals, frame in self._staged_frames():
+            places = [ordinals, frame["_src"], frame["_line"], frame["_date"]]
+            yield _typed(frame, values, types).with_columns(*places)
+
+    @cached_property
+    def _lost(self) -> np.ndarray:
+        return self._losers["_ordinal"].to_numpy()
+
+    def _lost_mask(self, ordinals: pl.Series) -> pl.Series:
+        """Which of these consecutive ordinals lose."""
+        mask = np.zeros(len(ordinals), bool)
+        if len(ordinals):
+            first = int(ordinals[0])
+            start, end = np.searchsorted(self._lost, [first, first + len(ordinals)])
+            mask[self._lost[start:end] - first] = True
+        return pl.Series("lost", mask)
+
+    # --- counting
+
+    @cached_property
+    def _live_rows(self) -> dict[dt.date, int]:
+        found: Counter[dt.date] = Counter()
+        for part in self.live:
+            with part.open() as file:
+                found[part.partition] += pq.ParquetFile(file).metadata.num_rows
+        return dict(found)
+
+    @cached_property
+    def _live_lost(self) -> dict[dt.date, int]:
+        return {date: rows for _, date, rows in self._lost_counts(staged=False).rows()}
+
+    def _staged_counts(self) -> pl.DataFrame:
+        frames = [frame.group_by("_src", "_date").len() for frame in self.reading.good]
+        empty = pl.DataFrame(schema={"_src": pl.Int32, "_date": pl.Date, "len": pl.UInt32})
+        return pl.concat([empty, *frames])
+
+    def _lost_counts(self, *, staged: bool) -> pl.DataFrame:
+        return self._losers.filter((pl.col("_ordinal") >= 0) == staged).group_by("_src", "_date").len()
+
+    @staticmethod
+    def _counts(frame: pl.DataFrame) -> dict[tuple[int, dt.date], int]:
+        found: Counter[tuple[int, dt.date]] = Counter()
+        for src, date, rows in frame.rows():
+            found[src, date] += rows
+        return dict(found)
+
+
+def _typed(frame: pl.DataFrame, names: Sequence[str], types: Mapping[str, pl.DataType]) -> pl.DataFrame:
+    present = set(frame.columns)
+    return frame.select(
+        (pl.col(name).cast(types[name]) if name in present else pl.lit(None, types[name])).alias(name) for name in names
+    )

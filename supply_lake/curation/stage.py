@@ -1,0 +1,235 @@
+"""Pass 1: every object of a batch, read once, sifted in parallel and kept for pass 2.
+
+What belongs here: streaming objects through readers and the sifter, and the outcome of every object. What does not: looking at
+several rows at once (``settle``).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import groupby
+from pathlib import Path
+
+import polars as pl
+
+from supply_lake.curation import rejects
+from supply_lake.curation.raw import BadRecord, EmptyObject, RawChunk
+from supply_lake.curation.read_csv import CsvReader
+from supply_lake.curation.read_json import read_document, read_lines
+from supply_lake.curation.read_parquet import read_parquet
+from supply_lake.curation.sift import Sifted, Sifter
+from supply_lake.curation.source import PlainBytes, Source
+from supply_lake.curation.spool import Spool
+from supply_lake.datasets.spec import DatasetSpec
+from supply_lake.errors import ObjectChanged, ObjectError, ObjectGone
+
+GROUP_BYTES = 4 * 1024 * 1024  # small objects are sifted together: validation has a fixed cost per call
+GROUP_PIECES = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Limits of one curation: bytes of memory to aim at, and threads (0: one per core)."""
+
+    memory_bytes: int = 1024**3
+    threads: int = 0
+
+
+@dataclass(slots=True)
+class SourceOutcome:
+    """What came of one object. ``outcome`` is read, empty, unreadable, gone or changed."""
+
+    key: str
+    outcome: str = "read"
+    reason: str = ""
+    sha256: str = ""
+    landed: int = 0
+    rejected: int = 0
+
+
+@dataclass(slots=True)
+class Reading:
+    """The result of pass 1. ``good`` and ``aside`` are spools of frames; the other fields count and tell."""
+
+    good: Spool
+    aside: Spool
+    outcomes: list[SourceOutcome]
+    rules: Counter[str] = field(default_factory=Counter)
+    notes: Counter[str] = field(default_factory=Counter)
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Some records of one source, parsed or to be parsed by a worker; ``end`` carries the source's outcome instead."""
+
+    source: int
+    parse: Callable[[], RawChunk]
+    bytes: int
+
+
+def read_all(
+    spec: DatasetSpec, sources: Sequence[Source], *, landing_date: dt.date, scratch: Path, options: Options
+) -> Reading:
+    """Read and sift every source. An object that breaks off midway contributes nothing but its reason."""
+    budget = options.memory_bytes // 4
+    reading = Reading(
+        good=Spool(scratch, "good", budget),
+        aside=Spool(scratch, "aside", budget // 4),
+        outcomes=[SourceOutcome(source.key) for source in sources],
+    )
+    sifter = Sifter(spec, landing_date)
+    names = [source.key for source in sources]
+    threads = options.threads or os.cpu_count() or 1
+    pieces = _pieces(spec, sources, reading.outcomes, scratch)
+    with ThreadPoolExecutor(threads) as pool:
+        waiting: deque[Future[list[Sifted]]] = deque()
+        for group in _groups(pieces):
+            waiting.append(pool.submit(_sift_group, sifter, group, names))
+            if len(waiting) > threads:
+                _keep(reading, waiting.popleft().result())
+        for future in waiting:
+            _keep(reading, future.result())
+    _drop_broken(reading, names)
+    _count(reading)
+    return reading
+
+
+# --- reading
+
+
+def _pieces(spec: DatasetSpec, sources: Sequence[Source], outcomes: list[SourceOutcome], scratch: Path) -> Iterator[_Piece]:
+    for at, source in enumerate(sources):
+        outcome = outcomes[at]
+        seen = False
+        try:
+            with PlainBytes(source) as stream:
+                for piece in _read_one(spec, stream, at, scratch):
+                    seen = True
+                    yield piece
+                outcome.sha256 = stream.finish()
+            if not seen:
+                outcome.outcome, outcome.reason = "empty", "header only"
+        except EmptyObject as empty:
+            outcome.outcome, outcome.reason = "empty", str(empty)
+        except ObjectError as error:
+            outcome.outcome = _OUTCOMES.get(type(error), "unreadable")
+            outcome.reason = str(error)
+
+
+_OUTCOMES: dict[type[ObjectError], str] = {ObjectGone: "gone", ObjectChanged: "changed"}
+
+
+def _read_one(spec: DatasetSpec, stream: PlainBytes, at: int, scratch: Path) -> Iterator[_Piece]:
+    if spec.format.type == "csv":
+        reader = CsvReader(stream, spec.format, tuple(column.names_in_files[0] for column in spec.columns))
+        for cut in reader.cuts():
+            yield _Piece(at, partial(reader.parse, cut), len(cut.data))
+        return
+    if spec.format.type == "parquet":
+        scratch.mkdir(parents=True, exist_ok=True)
+        chunks = read_parquet(stream, scratch)
+    else:
+        chunks = read_lines(stream, spec) if spec.format.type == "jsonl" else read_document(stream, spec)
+    for chunk in chunks:
+        yield _Piece(at, partial(_same, chunk), max(int(chunk.frame.estimated_size()), 1))
+
+
+def _same(chunk: RawChunk) -> RawChunk:
+    return chunk
+
+
+def _groups(pieces: Iterator[_Piece]) -> Iterator[list[_Piece]]:
+    group: list[_Piece] = []
+    size = 0
+    for piece in pieces:
+        group.append(piece)
+        size += piece.bytes
+        if size >= GROUP_BYTES or len(group) >= GROUP_PIECES:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
+
+
+# --- sifting
+
+
+def _sift_group(sifter: Sifter, group: Sequence[_Piece], names: Sequence[str]) -> list[Sifted]:
+    """Pieces that follow each other and have one header are sifted in one go."""
+    parsed = [(piece.source, piece.parse()) for piece in group]
+    by_header = groupby(parsed, key=lambda one: list(one[1].frame.schema.items()))
+    return [sifter.sift(*_joined([*run]), names) for _, run in by_header]
+
+
+def _joined(run: list[tuple[int, RawChunk]]) -> tuple[RawChunk, pl.Series]:
+    notes: Counter[str] = Counter()
+    for _, chunk in run:
+        notes.update(chunk.notes)
+    joined = RawChunk(
+        frame=pl.concat([chunk.frame for _, chunk in run]),
+        lines=pl.concat([chunk.lines for _, chunk in run]),
+        bad=[BadRecord(one.line, one.raw, one.reason, source) for source, chunk in run for one in chunk.bad],
+        notes=notes,
+    )
+    src = pl.concat([pl.Series("_src", [source], pl.Int32).new_from_index(0, chunk.frame.height) for source, chunk in run])
+    return joined, src
+
+
+def _keep(reading: Reading, sifted: Sequence[Sifted]) -> None:
+    for one in sifted:
+        if one.good.height:
+            reading.good.append(one.good)
+        if one.aside.height:
+            reading.aside.append(one.aside)
+        reading.rules.update(one.rules)
+        reading.notes.update(one.notes)
+        reading.problem = reading.problem or one.problem
+
+
+# --- the outcome of every object
+
+
+def _drop_broken(reading: Reading, names: Sequence[str]) -> None:
+    """Take out what was read of objects that broke off; an unreadable object is one rejected record instead."""
+    broken = [at for at, one in enumerate(reading.outcomes) if one.outcome in ("unreadable", "gone", "changed")]
+    if not broken:
+        return
+    keys = [names[at] for at in broken]
+    _filter(reading.good, ~pl.col("_src").is_in(broken))
+    _filter(reading.aside, ~pl.col("source").is_in(keys))
+    unreadable = [
+        BadRecord(None, "", reading.outcomes[at].reason, at) for at in broken if reading.outcomes[at].outcome == "unreadable"
+    ]
+    if unreadable:
+        reading.aside.append(rejects.from_bad_records(names, unreadable))
+        reading.rules.update(["the object cannot be read"] * len(unreadable))
+
+
+def _filter(spool: Spool, keep: pl.Expr) -> None:
+    frames = [at for at in range(len(spool)) if not spool.get(at).select(keep.all()).item()]
+    kept = [spool.get(at).filter(keep) for at in frames]
+    spool.drop(frames)
+    for frame in kept:
+        if frame.height:
+            spool.append(frame)
+
+
+def _count(reading: Reading) -> None:
+    by_key = {one.key: one for one in reading.outcomes}
+    for frame in reading.aside:
+        for key, rows in frame.group_by("source").len().rows():
+            by_key[key].rejected += rows
+            by_key[key].landed += rows
+    for frame in reading.good:
+        for at, rows in frame.group_by("_src").len().rows():
+            reading.outcomes[at].landed += rows
+    for one in reading.outcomes:
+        if one.outcome == "read" and one.landed == 0:
+            one.outcome, one.reason = "empty", "header only"

@@ -1,0 +1,97 @@
+"""A process killed at any write, or at any moment, leaves nothing half visible, and the next run finishes the work."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from supply_lake_tests.ingest.house import DAY, KEYED, ORDERS, House, csv
+
+Make = Callable[..., House]
+CHILD = Path(__file__).with_name("crash_child.py")
+SPECS = {
+    "append": ORDERS,
+    "replace": {**ORDERS, "mode": "replace"},
+    "upsert": {**ORDERS, **KEYED, "mode": "upsert"},
+}
+EXPECTED = {
+    "append": [("o0", 0, 1), ("o0", 9, 2), ("o1", 1, 1), ("o2", 2, 1)],
+    "replace": [("o0", 9, 2), ("o2", 2, 1)],
+    "upsert": [("o0", 9, 2), ("o1", 1, 1), ("o2", 2, 1)],
+}
+
+
+def _furnish(house: House) -> None:
+    """A first commit, and then a file that waits: two good rows, a bad one and a repeat."""
+    house.land("a.csv", csv([("o0", 0, 1), ("o1", 1, 1)]))
+    house.ingest()
+    house.land("b.csv", csv([("o0", 9, 2), ("o2", 2, 1), ("o3", "x", 1)]))
+
+
+def _child(house: House, blow_at: int) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, str(CHILD), str(blow_at)],
+        env={**os.environ, **house.env},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _whole(house: House, mode: str) -> None:
+    """Either the state before the waiting file, or the one after it: never between."""
+    before = [("o0", 0, 1), ("o1", 1, 1)]
+    assert house.rows() in (before, EXPECTED[mode])
+    house.recount()
+
+
+@pytest.mark.parametrize("mode", SPECS)
+def test_m2_killed_before_during_and_after_each_write_of_the_commit_sequence(make_house: Make, mode: str) -> None:
+    rehearsal = make_house(SPECS[mode])
+    _furnish(rehearsal)
+    out, err = _child(rehearsal, 0).communicate()
+    assert err == ""
+    writes = int(out)
+    assert writes > 5
+    for blow_at in range(1, writes + 1):
+        house = make_house(SPECS[mode], env={"SUPPLY_LAKE_MAX_ATTEMPTS": "5"})
+        _furnish(house)
+        child = _child(house, blow_at)
+        child.communicate()
+        assert child.returncode == -signal.SIGKILL
+        _whole(house, mode)
+        house.ingest()
+        assert house.rows() == EXPECTED[mode], f"killed at write {blow_at} of {writes}"
+        assert house.stores.metadata.last_commit("orders") == 2
+        house.recount()
+        house.close()
+
+
+def test_m2_killed_at_random_moments_again_and_again(make_house: Make) -> None:
+    house = make_house(env={"SUPPLY_LAKE_MAX_OBJECTS_PER_RUN": "1", "SUPPLY_LAKE_MAX_ATTEMPTS": "1000"})
+    moments = random.Random(7)
+    wanted = []
+    for number in range(40):
+        wanted.append((f"o{number:02}", number, 1))
+        house.land(f"{number:02}.csv", csv(wanted[-1:]), day=DAY)
+    for _ in range(8):
+        child = _child(house, 0)
+        try:
+            child.communicate(timeout=moments.uniform(0.8, 2.5))
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.communicate()
+        live = house.rows()
+        assert live == sorted(set(live))
+        assert set(live) <= set(wanted)
+        house.recount()
+    house.ingest()
+    assert house.rows() == wanted
+    house.recount()
