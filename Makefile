@@ -5,8 +5,14 @@ VENV   ?= .venv
 UV     ?= uv
 PORT   ?= 3000
 
+COMPILE = $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-emit-index-url --no-header --quiet
+
 BIN   := $(VENV)/bin
 STAMP := $(VENV)/.installed
+
+# The S3 emulator that integration tests talk to pins libraries of its own, so it has its own environment.
+EMULATORS := .venv-ministack
+EMULATORS_STAMP := $(EMULATORS)/.installed
 
 .DEFAULT_GOAL := help
 .PHONY: help demo dev test lint check bench lock format clean
@@ -21,7 +27,7 @@ dev: $(STAMP)  ## open the Dagster UI with the sensors on
 	@echo "Dagster UI: http://127.0.0.1:$(PORT) (stop it with Ctrl-C); files go in with: $(BIN)/supply-lake land DATASET FILE"
 	@DAGSTER_HOME="$$($(BIN)/python -m supply_lake.resources.instance)" $(BIN)/dagster dev --port $(PORT) --log-level warning
 
-test: $(STAMP)  ## run every test
+test: $(STAMP) $(EMULATORS_STAMP)  ## run every test
 	@$(BIN)/python -m pytest
 
 lint: $(STAMP)  ## check style, types and the direction of imports
@@ -39,13 +45,13 @@ format: $(STAMP)  ## put the code in order
 bench: $(STAMP)  ## measure speed against the baselines, into benchmarks/RESULTS.md
 	@$(BIN)/python benchmarks/run.py
 
-lock:  ## refresh requirements.lock from pyproject.toml (needs uv)
+lock:  ## refresh the pinned dependencies (needs uv)
 	@command -v $(UV) >/dev/null || { echo "make lock needs uv; install it, or name it: make lock UV=/path/to/uv"; exit 1; }
-	@$(UV) pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-strip-extras \
-		--no-emit-index-url --no-header --quiet --output-file requirements.lock
+	@$(COMPILE) pyproject.toml --all-extras --output-file requirements.lock
+	@$(COMPILE) requirements-emulators.in --output-file requirements-emulators.lock
 
 clean:  ## remove the environment and the caches; the lake stays
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache supply_lake.egg-info
+	@rm -rf $(VENV) $(EMULATORS) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache supply_lake.egg-info
 
 # The environment is made once, and again when the lock or the project's metadata change.
 $(STAMP): requirements.lock pyproject.toml
@@ -61,4 +67,10 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/python -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || $$found -m venv --clear $(VENV); \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock; \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(EMULATORS_STAMP): requirements-emulators.lock | $(STAMP)
+	@echo "Installing the S3 emulator for the tests into $(EMULATORS) (once, about 10 seconds) …"
+	@$(BIN)/python -m venv --clear $(EMULATORS)
+	@$(EMULATORS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-emulators.lock
 	@touch $@

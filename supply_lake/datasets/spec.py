@@ -165,8 +165,8 @@ class Column(_Model):
 
     name: str = Field(pattern=f"^{_COLUMN}$", max_length=128, description="Name of the column in the published table.")
     type: str = Field(
-        description="string, boolean, int8…int64, uint8…uint64, float32, float64, decimal(p,s), date, time, timestamp, "
-        "json, binary, list<T> or struct<name:T,…>."
+        description="`string`, `boolean`, `int8` … `int64`, `uint8` … `uint64`, `float32`, `float64`, `decimal(p,s)`, `date`, "
+        "`time`, `timestamp`, `json`, `binary`, `list<T>` or `struct<name:T,…>`."
     )
     description: str = Field("", description="What the values mean.")
     unit: str = Field("", description="For example `USD`, `kg`, `pieces`.")
@@ -403,7 +403,7 @@ def _check_problems(column: Column) -> Iterator[tuple[str, str]]:
         value = getattr(checks, name)
         if value is None:
             continue
-        if name in _TEXT_CHECKS and kind.name not in ("string", "binary", "json"):
+        if name in _TEXT_CHECKS and kind.name not in ("string", "json"):
             yield name, f"`{name}` is for text, and {column.name!r} is of type {kind}; use gt, ge, lt, le or isin"
         elif name in _BOUNDS and (kind.nested or kind.name in ("boolean", "json", "binary")):
             yield name, f"`{name}` needs an order, which {kind} ({column.name!r}) does not have"
