@@ -6,25 +6,25 @@ What belongs here: the sequence, and the life of one query. What does not: its p
 
 from __future__ import annotations
 
-import datetime as dt
 import shutil
 import uuid
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 
 from supply_lake.ingest.stores import Stores
 from supply_lake.query import sandbox
-from supply_lake.query.live_set import LiveSet, live_set, standing_rejects
+from supply_lake.query.live_set import LiveSet, Rejects, live_set, standing_rejects
 from supply_lake.query.relations import Relations
 from supply_lake.query.statement import check
 from supply_lake.query.tables import identifier, rejects_view, rows_views
+from supply_lake.snapshots.store import MetadataStore
 
 BATCH_ROWS = 65_536
-Chooser = Callable[[str], LiveSet]
 
 
 class Answer:
@@ -48,17 +48,34 @@ class Answer:
         return pa.Table.from_batches(self.batches(), self.schema)
 
 
+@dataclass(frozen=True, slots=True)
+class View:
+    """What each dataset is read at. ``rows`` and ``rejects`` are asked only for datasets that a query names."""
+
+    rows: Callable[[str], LiveSet]
+    rejects: Callable[[str], Sequence[Rejects]]
+
+    @staticmethod
+    def of(metadata: MetadataStore, **at: Any) -> View:
+        """The view at a commit or a time; ``at`` is as in ``live_set``."""
+        chosen: dict[str, LiveSet] = {}
+
+        def rows(name: str) -> LiveSet:
+            return chosen.setdefault(name, live_set(metadata, name, **at))
+
+        def rejects(name: str) -> Sequence[Rejects]:
+            return standing_rejects(metadata.snapshots(name), rows(name).commit if any(at.values()) else None)
+
+        return View(rows, rejects)
+
+
 @contextmanager
-def run(stores: Stores, sql: str, *, choose: Chooser | None = None, as_of: dt.datetime | None = None) -> Iterator[Answer]:
+def run(stores: Stores, sql: str, view: View | None = None) -> Iterator[Answer]:
     """Run one query over the datasets of a lake.
 
-    :param choose: the live set that each dataset is read at; by default the one at ``as_of``, or the newest
+    :param view: by default the newest commit of each dataset
     :raises QueryError: the SQL cannot be read, names what is not there, may not run, or fails
     """
-
-    def by_time(name: str) -> LiveSet:
-        return live_set(stores.metadata, name, as_of=as_of)
-
     names = list(stores.registry)
     scratch = stores.settings.scratch / f"query-{uuid.uuid4().hex}"
     settings = stores.settings
@@ -66,33 +83,25 @@ def run(stores: Stores, sql: str, *, choose: Chooser | None = None, as_of: dt.da
     try:
         with _told(names):
             statement = check(connection, sql)
-            _bind(connection, stores, statement.tables, choose or by_time)
+            _bind(connection, stores, statement.tables, view or View.of(stores.metadata))
             reader = connection.execute(statement.sql).to_arrow_reader(BATCH_ROWS)
         yield Answer(reader, names)
     finally:
         connection.close()
-        _remove(scratch)
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _bind(connection: duckdb.DuckDBPyConnection, stores: Stores, named: frozenset[str] | None, choose: Chooser) -> None:
+def _bind(connection: duckdb.DuckDBPyConnection, stores: Stores, named: frozenset[str] | None, view: View) -> None:
     """Make the views of the datasets that are named; of all when it cannot be told."""
     relations = Relations(connection)
     views: dict[str, str] = {}
     for name, spec in stores.registry.items():
-        wants_rows = named is None or name in named or f"{name}__rows" in named
-        wants_rejects = named is None or f"{name}__rejects" in named
-        if not (wants_rows or wants_rejects):
-            continue
-        live = choose(name)
-        rows = rows_views(connection, relations, stores.lake, spec, live) if wants_rows else {}
-        rejects = {}
-        if wants_rejects:
-            newest = live.commit == stores.metadata.last_commit(name)
-            standing = standing_rejects(stores.metadata.snapshots(name), None if newest else live.commit)
-            rejects = rejects_view(relations, stores.rejects, spec, standing)
-        views |= {view: sql for view, sql in (rows | rejects).items() if view == name or view not in stores.registry}
-    for view, select in views.items():
-        connection.execute(f"CREATE VIEW {identifier(view)} AS {select}")
+        if named is None or name in named or f"{name}__rows" in named:
+            views |= rows_views(connection, relations, stores.lake, spec, view.rows(name))
+        if named is None or f"{name}__rejects" in named:
+            views |= rejects_view(relations, stores.rejects, spec, view.rejects(name))
+    for one, select in views.items():
+        connection.execute(f"CREATE VIEW {identifier(one)} AS {select}")
     sandbox.lock(connection, relations.local_files)
 
 
@@ -103,7 +112,3 @@ def _told(tables: list[str]) -> Iterator[None]:
         yield
     except (duckdb.Error, pa.ArrowException, OSError) as error:
         raise sandbox.sentence(error, tables) from error
-
-
-def _remove(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)

@@ -13,7 +13,6 @@ import pytest
 
 from supply_lake.errors import QueryError, SupplyLakeError
 from supply_lake.query import engine
-from supply_lake.query.live_set import live_set
 from supply_lake.storage.object_store import ObjectStore
 from supply_lake_tests.query.made_lake import DAY, ORDERS, MadeLake, named
 
@@ -24,8 +23,8 @@ ONE = ("o1", 1, Decimal("1.50"))
 TWO = ("o2", 2, Decimal("2.50"))
 
 
-def ask(lake: MadeLake, sql: str, **fields: Any) -> list[tuple[Any, ...]]:
-    with engine.run(lake.stores, sql, **fields) as answer:
+def ask(lake: MadeLake, sql: str, **at: Any) -> list[tuple[Any, ...]]:
+    with engine.run(lake.stores, sql, engine.View.of(lake.stores.metadata, **at)) as answer:
         return [tuple(row.values()) for row in answer.table().to_pylist()]
 
 
@@ -49,7 +48,7 @@ def test_superseded_rows_are_not_seen_and_stay_readable_at_their_commit(lake: Ma
     assert ask(lake, "FROM orders", as_of=first.committed_at) == [ONE]
     assert ask(lake, "FROM orders", as_of=second.committed_at) == [TWO]
     assert ask(lake, "FROM orders", as_of=dt.datetime(2020, 1, 1)) == []
-    assert ask(lake, "FROM orders", choose=lambda name: live_set(lake.stores.metadata, name, commit=1)) == [ONE]
+    assert ask(lake, "FROM orders", commit=1) == [ONE]
 
 
 def test_an_empty_dataset_is_an_empty_table_of_the_declared_types(make_lake: Make) -> None:
@@ -82,7 +81,7 @@ def test_p6_a_widened_column_reads_old_and_new_snapshots_without_loss(lake: Made
 def test_columns_of_an_old_commit_do_not_change_when_a_column_comes(lake: MadeLake) -> None:
     first = lake.commit([ONE])
     lake.commit([(*TWO, "yes")], schema=WIDER, supersede=True)
-    with engine.run(lake.stores, "FROM orders", as_of=first.committed_at) as answer:
+    with engine.run(lake.stores, "FROM orders", engine.View.of(lake.stores.metadata, as_of=first.committed_at)) as answer:
         assert answer.schema.names == ["order_id", "quantity", "price"]
 
 
@@ -151,22 +150,17 @@ def test_other_statements_that_only_read(lake: MadeLake, sql: str) -> None:
     assert ask(lake, sql)
 
 
-def test_only_the_named_datasets_are_looked_up(make_lake: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_named_datasets_are_looked_up(make_lake: Make) -> None:
     lake = make_lake(ORDERS, named("parts"))
+    newest = engine.View.of(lake.stores.metadata)
     asked: list[str] = []
 
-    def choose(name: str) -> Any:
+    def note(name: str) -> Any:
         asked.append(name)
-        return live_set(lake.stores.metadata, name)
+        return newest.rows(name)
 
-    ask(lake, "SELECT count(*) FROM orders", choose=choose)
-    assert asked == ["orders"]
-
-
-def test_a_declared_dataset_wins_over_another_ones_companion_table(make_lake: Make) -> None:
-    lake = make_lake(ORDERS, named("orders__rows"))
-    lake.commit([TWO], dataset="orders__rows")
-    assert ask(lake, "SELECT order_id FROM orders__rows") == [("o2",)]
+    with engine.run(lake.stores, "SELECT count(*) FROM orders", engine.View(note, newest.rejects)):
+        assert asked == ["orders"]
 
 
 def test_an_unknown_table_is_told_with_those_that_exist(make_lake: Make) -> None:

@@ -1,0 +1,252 @@
+"""``Lake``: one lake, for Python programs and notebooks. Everything that the command reads can be read here.
+
+What belongs here: the reading surface, over values that the rooms below give. What does not: how any of it is done.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Literal
+
+import pyarrow as pa
+
+from supply_lake.datasets.spec import DatasetSpec
+from supply_lake.errors import UnknownSnapshot, UsageError
+from supply_lake.ingest.stores import Stores
+from supply_lake.landing.ledger import LedgerEntry, ObjectState
+from supply_lake.landing.write import land
+from supply_lake.query import engine
+from supply_lake.query.engine import Answer, View
+from supply_lake.query.live_set import Rejects, live_set, one_snapshot
+from supply_lake.query.tables import identifier
+from supply_lake.query.verify import Report, verify
+from supply_lake.settings import Settings
+from supply_lake.snapshots.records import Snapshot
+from supply_lake.storage.object_store import ObjectVersion
+
+_REJECTS = """
+    SELECT outcome, source, line, one."column" AS "column", one."value" AS "value", one.reason AS reason, raw,
+           _snapshot_id AS snapshot_id
+    FROM (SELECT *, unnest(CASE WHEN len(reasons) > 0 THEN reasons ELSE [NULL] END) AS one FROM {table})
+    WHERE {where} ORDER BY _snapshot_id, source, line NULLS FIRST
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetState:
+    """A dataset as it stands: what is declared, and what is live.
+
+    ``rows`` counts the rows in live files, those that a tombstone hides included; ``bytes`` are those of the live files.
+    ``commit`` is 0 and ``committed_at`` is ``None`` before the first commit. ``pending`` counts landed objects that wait.
+    """
+
+    spec: DatasetSpec
+    commit: int
+    committed_at: dt.datetime | None
+    snapshots: int
+    partitions: int
+    rows: int
+    bytes: int
+    pending: int
+
+
+class Lake:
+    """An opened lake. Use it in a ``with`` block, or call ``close``.
+
+    >>> from supply_lake import Lake
+    >>> with Lake.open() as lake:
+    ...     lake.query("SELECT 6 * 7 AS answer").to_pylist()
+    [{'answer': 42}]
+    """
+
+    def __init__(self, stores: Stores) -> None:
+        self.stores = stores
+
+    @staticmethod
+    def open(settings: Settings | None = None) -> Lake:
+        """Open the lake that the settings name; by default those of the environment (``SUPPLY_LAKE_*``).
+
+        :raises SettingsError: a variable cannot be used
+        :raises SpecError: a dataset file is wrong
+        :raises StoreUnavailable: a store does not answer
+        """
+        return Lake(Stores.open(settings))
+
+    def close(self) -> None:
+        """Give up connections."""
+        self.stores.close()
+
+    def __enter__(self) -> Lake:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    # --- what there is
+
+    def datasets(self) -> dict[str, DatasetState]:
+        """Every declared dataset by name."""
+        waiting: dict[str, int] = {}
+        for batch in self.stores.metadata.pending():
+            waiting[batch.dataset] = waiting.get(batch.dataset, 0) + batch.objects
+        return {name: self._state(spec, waiting.get(name, 0)) for name, spec in self.stores.registry.items()}
+
+    def _state(self, spec: DatasetSpec, pending: int) -> DatasetState:
+        live = self.stores.metadata.live(spec.name)
+        last = max(live, key=lambda one: one.commit or 0, default=None)
+        commit = self.stores.metadata.last_commit(spec.name)
+        return DatasetState(
+            spec=spec,
+            commit=commit,
+            committed_at=last.committed_at if last else None,
+            snapshots=len(live),
+            partitions=len({one.partition for one in live}),
+            rows=sum(one.rows_total for one in live),
+            bytes=sum(one.bytes for one in live),
+            pending=pending,
+        )
+
+    def snapshots(self, name: str, *, limit: int | None = None) -> list[Snapshot]:
+        """All snapshot records of a dataset, newest first; those of batches that published nothing too.
+
+        :raises UnknownDataset: no dataset is called so
+        """
+        return self.stores.metadata.snapshots(self._spec(name).name, limit)
+
+    def latest(self, name: str) -> Snapshot | None:
+        """The newest live snapshot; ``None`` before the first commit."""
+        return self.stores.metadata.latest(self._spec(name).name)
+
+    def snapshot(self, snapshot_id: str) -> Snapshot:
+        """One snapshot record.
+
+        :raises UnknownSnapshot: there is none of this id
+        """
+        return self.stores.metadata.snapshot(snapshot_id)
+
+    def objects(self, name: str | None = None, state: ObjectState | None = None) -> Iterator[LedgerEntry]:
+        """What is known of every object version that landed, by dataset and key.
+
+        :param name: of one dataset; objects that no dataset takes come only without it
+        """
+        return self.stores.metadata.objects(self._spec(name).name if name else None, state)
+
+    # --- rows
+
+    def read(
+        self,
+        name: str,
+        *,
+        as_of: dt.datetime | None = None,
+        commit: int | None = None,
+        snapshot_id: str | None = None,
+        columns: Sequence[str] | None = None,
+        where: str | None = None,
+    ) -> pa.Table:
+        """The rows of a dataset: of its newest live set, or at a time, at a commit, or of one snapshot alone.
+
+        :param as_of: a time without a zone is UTC
+        :param columns: only these, in this order; all when left out
+        :param where: an SQL condition, such as ``"quantity > 10 AND status = 'open'"``
+        :raises UnknownDataset: no dataset is called so
+        :raises UnknownCommit: the dataset has no such commit
+        :raises UnknownSnapshot: the dataset has no such snapshot, or it holds no rows
+        :raises QueryError: a column is not there, or the condition cannot be used
+        """
+        self._spec(name)
+        metadata = self.stores.metadata
+        if sum(value is not None for value in (as_of, commit, snapshot_id)) > 1:
+            raise UsageError("give one of as_of, commit and snapshot_id, not several")
+        view = View.of(metadata, as_of=as_of, commit=commit)
+        if snapshot_id is not None:
+            view = View(lambda _: one_snapshot(metadata, name, snapshot_id), view.rejects)
+        listed = ", ".join(map(identifier, columns)) if columns is not None else "*"
+        condition = f"\nWHERE (\n{where}\n)" if where else ""
+        with engine.run(self.stores, f"SELECT {listed} FROM {identifier(name)}{condition}", view) as answer:
+            return answer.table()
+
+    def query(self, sql: str, *, as_of: dt.datetime | None = None) -> pa.Table:
+        """The answer to a query; every dataset is a table (see ``supply_lake.query.tables``).
+
+        :param as_of: read every dataset as it was at this time; without a zone it is UTC
+        :raises QueryError: the SQL cannot be read, names what is not there, may not run, or fails
+        """
+        with self.answer(sql, as_of=as_of) as answer:
+            return answer.table()
+
+    def answer(self, sql: str, *, as_of: dt.datetime | None = None) -> AbstractContextManager[Answer]:
+        """The answer to a query as a stream of record batches, for the length of a ``with`` block."""
+        return engine.run(self.stores, sql, View.of(self.stores.metadata, as_of=as_of))
+
+    def rejects(
+        self,
+        name: str,
+        *,
+        snapshot_id: str | None = None,
+        outcome: Literal["rejected", "deduplicated", "all"] = "rejected",
+    ) -> pa.Table:
+        """What was set aside, one row per reason: outcome, source, line, column, value, reason, raw, snapshot_id.
+
+        Without a snapshot these are all rows that still stand: rows of an object that a later batch read again do not.
+        """
+        with self.rejects_answer(name, snapshot_id=snapshot_id, outcome=outcome) as answer:
+            return answer.table()
+
+    def rejects_answer(
+        self,
+        name: str,
+        *,
+        snapshot_id: str | None = None,
+        outcome: Literal["rejected", "deduplicated", "all"] = "rejected",
+        sql: str = "{rejects}",
+    ) -> AbstractContextManager[Answer]:
+        """As ``rejects``, as a stream.
+
+        :param sql: what to ask of them; ``{rejects}`` stands for the query that gives them
+        """
+        self._spec(name)
+        view = View.of(self.stores.metadata)
+        if snapshot_id is not None:
+            snapshot = self.snapshot(snapshot_id)
+            if snapshot.dataset != name:
+                raise UnknownSnapshot(f"snapshot {snapshot_id} is one of {snapshot.dataset}, not of {name}")
+            view = View(view.rows, lambda _: (Rejects(snapshot),))
+        where = "true" if outcome == "all" else f"outcome = '{outcome}'"
+        rejects = _REJECTS.format(table=identifier(f"{name}__rejects"), where=where)
+        return engine.run(self.stores, sql.format(rejects=rejects), view)
+
+    # --- doing
+
+    def land(
+        self, name: str, *files: str | Path, data: bytes | BinaryIO | None = None, file: str = "", date: dt.date | None = None
+    ) -> list[ObjectVersion]:
+        """Put files into landing, under the keys that the dataset declares.
+
+        :param files: paths; or give ``data`` and the name of its ``file``
+        :param date: the landing date; by default the one that a file's name tells by the dataset's pattern, else today
+        :raises UsageError: a file is not there, or the dataset would not take its key
+        """
+        spec = self._spec(name)
+        landed = [land(self.stores.landing, spec, Path(one), date=date) for one in files]
+        if data is not None:
+            landed.append(land(self.stores.landing, spec, data, name=file, date=date))
+        return landed
+
+    def verify(self, names: Sequence[str] | None = None, *, landing: bool = False) -> list[Report]:
+        """Prove from the files that they and the records agree; one report per dataset.
+
+        :param landing: count again what landed, too, from the object versions that are still there
+        """
+        return [verify(self.stores, self._spec(name), landing=landing) for name in names or self.stores.registry]
+
+    def live(self, name: str, *, as_of: dt.datetime | None = None, commit: int | None = None) -> list[Snapshot]:
+        """The live set: newest, or at a time or a commit."""
+        return list(live_set(self.stores.metadata, self._spec(name).name, as_of=as_of, commit=commit).snapshots)
+
+    def _spec(self, name: str) -> DatasetSpec:
+        return self.stores.registry.get(name)

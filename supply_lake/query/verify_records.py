@@ -1,0 +1,85 @@
+"""Records compared with each other: history without gaps, live sets that explain each other, totals that add up. Pure.
+
+What belongs here: every rule that can be checked without opening a file. What does not: reading records or files.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+from supply_lake.snapshots.records import Batch, Commit, Outcome, Rows, Snapshot, SourceRecord
+
+
+def history(commits: Sequence[Commit], snapshots: Sequence[Snapshot], live: Sequence[Snapshot]) -> Iterator[str]:
+    """What is wrong with a dataset's commits and with the snapshots that they added and superseded.
+
+    :param commits: oldest first
+    :param live: the live set at the last of them
+    """
+    numbers = [commit.number for commit in commits]
+    if numbers != list(range(1, len(numbers) + 1)):
+        missing = sorted(set(range(1, max(numbers) + 1)) - set(numbers))
+        yield f"commits {', '.join(map(str, missing)) or 'are numbered twice'}: the numbers from 1 to {max(numbers)} have gaps"
+    for before, after in pairwise(commits):
+        if after.committed_at <= before.committed_at:
+            yield f"commit {after.number} is dated {after.committed_at.isoformat()}, not later than commit {before.number}"
+    added = Counter(snapshot.commit for snapshot in snapshots if snapshot.commit is not None)
+    for number in sorted(set(numbers) - set(added)):
+        yield f"commit {number} added no snapshot"
+    for number in sorted(set(added) - set(numbers)):
+        yield f"{added[number]} snapshots name commit {number}, which is not there"
+    yield from _superseding({snapshot.id: snapshot for snapshot in snapshots})
+    differing = {snapshot.id for snapshot in snapshots if snapshot.live} ^ {snapshot.id for snapshot in live}
+    if differing:
+        yield f"the live set and the records disagree on snapshot {min(differing)}"
+
+
+def batches(found: Sequence[Batch], snapshots: Sequence[Snapshot]) -> Iterator[str]:
+    """What does not add up in batches, between them and their snapshots, and whether an object was published twice."""
+    for snapshot in snapshots:
+        yield from _totals(f"snapshot {snapshot.id}", snapshot.rows, snapshot.sources)
+        if sum(file.rows for file in snapshot.files) != snapshot.rows_total:
+            yield f"snapshot {snapshot.id}: the rows of its files do not add up to {snapshot.rows_total:,}"
+        if sum(file.bytes for file in snapshot.files) != snapshot.bytes:
+            yield f"snapshot {snapshot.id}: the bytes of its files do not add up to {snapshot.bytes:,}"
+    for batch in found:
+        yield from _totals(f"batch {batch.id}", batch.rows, batch.sources)
+        if sum((snapshot.rows for snapshot in batch.snapshots), Rows()) != batch.rows:
+            yield f"batch {batch.id}: the rows of its snapshots do not add up to its own"
+    published = Counter(
+        (source.key, source.etag, source.size)
+        for batch in found
+        if batch.commit is not None and not batch.recurated
+        for source in batch.sources
+        if source.outcome is Outcome.READ
+    )
+    for (key, etag, _), times in published.items():
+        if times > 1:
+            yield f"object {key} (ETag {etag}) was published {times} times"
+
+
+def _superseding(known: dict[str, Snapshot]) -> Iterator[str]:
+    superseded: dict[str, int] = {}
+    for snapshot in known.values():
+        for gone in snapshot.supersedes:
+            other = known.get(gone)
+            if other is None:
+                yield f"snapshot {snapshot.id} supersedes {gone}, which has no record"
+            elif other.commit is None or snapshot.commit is None or other.commit >= snapshot.commit:
+                yield f"snapshot {snapshot.id} supersedes {gone}, which was not committed before it"
+            elif other.superseded_by != snapshot.commit:
+                yield f"snapshot {gone} is superseded by commit {snapshot.commit}, its record says {other.superseded_by}"
+            superseded[gone] = snapshot.commit or 0
+    for snapshot in known.values():
+        if snapshot.superseded_by is not None and snapshot.id not in superseded:
+            yield f"snapshot {snapshot.id} is said to be superseded by commit {snapshot.superseded_by}, which does not name it"
+
+
+def _totals(name: str, rows: Rows, sources: Sequence[SourceRecord]) -> Iterator[str]:
+    if not rows.balanced:
+        accounted = rows.published + rows.rejected + rows.deduplicated
+        yield f"{name}: {rows.landed:,} rows landed, but {accounted:,} are accounted for"
+    if sum((source.rows for source in sources), Rows()) != rows:
+        yield f"{name}: the rows of its sources do not add up to its own"
