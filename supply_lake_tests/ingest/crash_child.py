@@ -1,14 +1,18 @@
-"""A process that ingests, and kills itself at the n-th write, or runs until it is killed from outside.
+"""Processes that ingest, and kill themselves at the n-th write, or run until they are killed from outside.
 
-Run as ``python crash_child.py N``; N = 0 never kills. Prints the number of writes that it saw.
+Run as ``python crash_child.py``; each line of standard input is JSON, ``{"env": …, "blow_at": n, "seconds": s}``. A fresh copy of
+this process (everything imported, nothing started) ingests; it is killed just before its n-th write (0: never), or after the
+seconds. The answer is one line: ``<exit status or minus signal> <number of writes seen>``.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -43,7 +47,7 @@ class Fuse:
         return burning
 
 
-def main(blow_at: int) -> None:
+def ingest(blow_at: int) -> int:
     fuse = Fuse(blow_at)
     for name in ("put", "writer", "delete"):
         setattr(ObjectStore, name, fuse.wrap(getattr(ObjectStore, name)))
@@ -62,8 +66,36 @@ def main(blow_at: int) -> None:
         while waiting := stores.metadata.pending():
             for one in waiting:
                 batches.run_pending(stores, one.dataset, one.landing_date)
-    print(fuse.seen)
+    return fuse.seen
+
+
+def copy(order: dict[str, Any]) -> str:
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            os.environ.update(order["env"])
+            if order.get("seconds"):
+                signal.setitimer(signal.ITIMER_REAL, order["seconds"])
+                signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            os.write(writer, str(ingest(order["blow_at"])).encode())
+            status = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(status)
+    os.close(writer)
+    with os.fdopen(reader) as seen:
+        writes = seen.read() or "0"
+    _, ended = os.waitpid(child, 0)
+    return f"{os.waitstatus_to_exitcode(ended)} {writes}"
+
+
+def main() -> None:
+    for line in sys.stdin:
+        print(copy(json.loads(line)), flush=True)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main()

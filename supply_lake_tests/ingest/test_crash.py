@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
+import json
 import random
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -35,14 +35,34 @@ def _furnish(house: House) -> None:
     house.land("b.csv", csv([("o0", 9, 2), ("o2", 2, 1), ("o3", "x", 1)]))
 
 
-def _child(house: House, blow_at: int) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, str(CHILD), str(blow_at)],
-        env={**os.environ, **house.env},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+class Nursery:
+    """The process that copies itself; see ``crash_child``."""
+
+    def __init__(self) -> None:
+        root = Path(__file__).parents[2]
+        self._process = subprocess.Popen(
+            [sys.executable, str(CHILD)], cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def ingest(self, house: House, *, blow_at: int = 0, seconds: float = 0) -> tuple[int, int]:
+        """Exit status (minus the signal) and number of writes of one ingesting process."""
+        assert self._process.stdin
+        assert self._process.stdout
+        order = {"env": house.env, "blow_at": blow_at, "seconds": seconds}
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        status, writes = self._process.stdout.readline().split()
+        return int(status), int(writes)
+
+    def close(self) -> None:
+        self._process.communicate()
+
+
+@pytest.fixture(scope="module")
+def nursery() -> Iterator[Nursery]:
+    nursery = Nursery()
+    yield nursery
+    nursery.close()
 
 
 def _whole(house: House, mode: str) -> None:
@@ -53,19 +73,18 @@ def _whole(house: House, mode: str) -> None:
 
 
 @pytest.mark.parametrize("mode", SPECS)
-def test_m2_killed_before_during_and_after_each_write_of_the_commit_sequence(make_house: Make, mode: str) -> None:
+def test_m2_killed_before_during_and_after_each_write_of_the_commit_sequence(
+    make_house: Make, nursery: Nursery, mode: str
+) -> None:
     rehearsal = make_house(SPECS[mode])
     _furnish(rehearsal)
-    out, err = _child(rehearsal, 0).communicate()
-    assert err == ""
-    writes = int(out)
+    status, writes = nursery.ingest(rehearsal)
+    assert status == 0
     assert writes > 5
     for blow_at in range(1, writes + 1):
         house = make_house(SPECS[mode], env={"SUPPLY_LAKE_MAX_ATTEMPTS": "5"})
         _furnish(house)
-        child = _child(house, blow_at)
-        child.communicate()
-        assert child.returncode == -signal.SIGKILL
+        assert nursery.ingest(house, blow_at=blow_at)[0] == -signal.SIGKILL
         _whole(house, mode)
         house.ingest()
         assert house.rows() == EXPECTED[mode], f"killed at write {blow_at} of {writes}"
@@ -74,24 +93,22 @@ def test_m2_killed_before_during_and_after_each_write_of_the_commit_sequence(mak
         house.close()
 
 
-def test_m2_killed_at_random_moments_again_and_again(make_house: Make) -> None:
+def test_m2_killed_at_random_moments_again_and_again(make_house: Make, nursery: Nursery) -> None:
     house = make_house(env={"SUPPLY_LAKE_MAX_OBJECTS_PER_RUN": "1", "SUPPLY_LAKE_MAX_ATTEMPTS": "1000"})
     moments = random.Random(7)
     wanted = []
     for number in range(40):
         wanted.append((f"o{number:02}", number, 1))
         house.land(f"{number:02}.csv", csv(wanted[-1:]), day=DAY)
-    for _ in range(8):
-        child = _child(house, 0)
-        try:
-            child.communicate(timeout=moments.uniform(0.8, 2.5))
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.communicate()
+    killed = 0
+    for _ in range(12):
+        status, _ = nursery.ingest(house, seconds=moments.uniform(0.05, 0.6))
+        killed += status == -signal.SIGALRM
         live = house.rows()
         assert live == sorted(set(live))
         assert set(live) <= set(wanted)
         house.recount()
+    assert killed
     house.ingest()
     assert house.rows() == wanted
     house.recount()
