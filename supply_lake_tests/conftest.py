@@ -21,3 +21,21 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
 def postgres_url(postgres: object) -> str:
     """SQLAlchemy URL of an empty PostgreSQL database of the test's own."""
     return postgres.new_database()  # type: ignore[attr-defined]
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
+    """A running S3 server, ``supply_lake_tests.integration.s3.S3``."""
+    from supply_lake_tests.integration.s3 import S3
+
+    server = S3(tmp_path_factory.mktemp("s3"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def s3_location(s3_server: object, monkeypatch: pytest.MonkeyPatch) -> str:
+    """URL of an empty place in an S3 bucket of the test's own, with the AWS variables set for it."""
+    for name, value in s3_server.environ.items():  # type: ignore[attr-defined]
+        monkeypatch.setenv(name, value)
+    return f"s3://{s3_server.new_bucket()}/some/place"  # type: ignore[attr-defined]

@@ -45,12 +45,12 @@ class Bucket:
     def open(location: str) -> Bucket:
         """Open a bucket by its URL. It need not exist yet, and nothing is asked of it."""
         parts = urlsplit(location)
-        prefix = parts.path.strip("/") or None
+        prefix = parts.path.strip("/")
         try:
-            store = connect(parts.scheme, parts.netloc, prefix)
+            store = connect(parts.scheme, parts.netloc, prefix or None)
         except (broken.BaseError, ValueError) as error:
             raise SettingsError(f"{location} cannot be opened: {_first_line(error)}") from error
-        return Bucket(location, store)
+        return Bucket(f"{parts.scheme}://{parts.netloc}" + (f"/{prefix}" if prefix else ""), store)
 
     def uri(self, key: str) -> str:
         """The object's URL; the key stands in it as it is."""

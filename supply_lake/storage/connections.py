@@ -22,6 +22,8 @@ def connect(scheme: str, bucket: str, prefix: str | None) -> Any:
 
     :raises ValueError: there is no such kind of store, or its settings cannot be used
     """
+    if scheme in ("s3", "gs", "az") and not bucket:
+        raise ValueError("it names no bucket")
     if scheme == "s3":
         endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
         return S3Store(

@@ -16,9 +16,10 @@ import shutil
 import stat
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -29,13 +30,10 @@ from supply_lake.storage.backend import LISTING, ObjectVersion
 TEMPORARY = ".supply_lake-"
 _BATCH = 50_000
 _BUFFER = 1024**2
-_LATEST = 253_402_300_799_000_000  # 9999-12-31, in microseconds: no later time fits a datetime
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _NOT_THERE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 _ESCAPED = re.compile(rb"\\x([0-9a-f]{2})")
 _log = logging.getLogger(__name__)
-
-Entries: TypeAlias = list[os.DirEntry[str]]
 
 
 class LocalFolder:
@@ -49,8 +47,10 @@ class LocalFolder:
     def open(root: Path) -> LocalFolder:
         """Open the folder; it is made if it does not exist."""
         folder = LocalFolder(root.expanduser().absolute())
-        with folder._answering():
+        try:
             folder.root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreUnavailable(_why(folder.root, error)) from error
         return folder
 
     def uri(self, key: str) -> str:
@@ -74,11 +74,15 @@ class LocalFolder:
     def list(self, prefix: str) -> Iterator[pa.RecordBatch]:
         """All files below the prefix, a folder's own before those of its subfolders."""
         rows = _Rows()
-        for folder, entries in self._walk(prefix):
-            for start in range(0, len(entries), _BATCH):
-                rows.add(folder, entries[start : start + _BATCH])
-                if len(rows.keys) >= _BATCH:
-                    yield rows.take()
+        todo = [(prefix, frozenset({os.path.realpath(self.root)}))]
+        while todo:
+            folder, links = todo.pop()
+            subfolders: list[os.DirEntry[str]] = []
+            with self._scan(folder) as entries:
+                while rows.add(folder, islice(entries, _BATCH), subfolders):
+                    if rows.full:
+                        yield rows.take()
+            todo += _next_folders(folder, links, subfolders)
         if rows.keys:
             yield rows.take()
 
@@ -98,9 +102,9 @@ class LocalFolder:
             yield folder, time
             before, subfolders = self._subfolders.get(folder, (None, ()))
             if before != time:
-                subfolders = tuple(
-                    f"{folder}{entry.name}/" for entry in self._scan(folder) if entry.is_dir(follow_symlinks=False)
-                )
+                with self._scan(folder) as entries:
+                    inside = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+                subfolders = tuple(f"{folder}{name}/" for name in inside)
                 self._subfolders[folder] = (time, subfolders)
             todo += subfolders
 
@@ -148,37 +152,18 @@ class LocalFolder:
             with self._answering(key), suppress(ObjectGone, *_NOT_THERE):
                 self.path(key).unlink()
 
-    def _walk(self, prefix: str) -> Iterator[tuple[str, Entries]]:
-        """Each folder's key and the entries in it that are files; links are followed, but never round in a circle."""
-        todo: list[tuple[str, frozenset[str]]] = [(prefix, frozenset())]
-        while todo:
-            folder, links = todo.pop()
-            files, subfolders = [], []
-            for entry in self._scan(folder):
-                if entry.name.startswith(TEMPORARY):
-                    continue
-                if not entry.is_dir():
-                    files.append(entry)
-                elif not entry.is_symlink():
-                    subfolders.append((f"{folder}{entry.name}/", links))
-                elif (real := os.path.realpath(entry.path)) not in links and not _inside(entry.path, real):
-                    subfolders.append((f"{folder}{entry.name}/", links | {real}))
-            yield folder, files
-            todo += subfolders
-
-    def _scan(self, folder: str) -> Entries:
+    def _scan(self, folder: str) -> AbstractContextManager[Iterator[os.DirEntry[str]]]:
+        """The names in a folder; none when it is gone, or may not be read, which is logged."""
         try:
-            with os.scandir(f"{self.root}/{folder}") as entries:
-                return list(entries)
+            return os.scandir(f"{self.root}/{folder}")
         except _NOT_THERE as error:
             if not self.root.is_dir():
                 raise StoreUnavailable(f"folder {self.root} is gone; mount or make it again") from error
-            return []
         except OSError as error:
             if not folder:
                 raise StoreUnavailable(_why(self.root, error)) from error
             _log.warning("folder %s is passed over, it cannot be listed: %s", self.uri(folder), error.strerror)
-            return []
+        return nullcontext(iter(()))
 
     @contextmanager
     def _temporary(self, key: str) -> Iterator[tuple[BinaryIO, Path]]:
@@ -250,29 +235,49 @@ class _Rows:
         self._times: list[int] = []
         self._sizes: list[int] = []
 
-    def add(self, folder: str, entries: Entries) -> None:
-        """Look up the files; this loop is what listing a million files costs."""
-        for entry in entries:
+    @property
+    def full(self) -> bool:
+        """Whether there is enough for a batch."""
+        return len(self.keys) >= _BATCH
+
+    def add(self, folder: str, entries: Iterable[os.DirEntry[str]], subfolders: list[os.DirEntry[str]]) -> int:
+        """Take up files and put folders aside; returns how many names there were.
+
+        This loop is what listing a million files costs.
+        """
+        number = 0
+        for number, entry in enumerate(entries, 1):  # noqa: B007 - the last number is the count
+            if entry.is_dir():
+                subfolders.append(entry)
+                continue
             try:
                 status = entry.stat()
             except FileNotFoundError:  # gone since, or a link to nothing
                 continue
-            if stat.S_ISREG(status.st_mode):
+            if stat.S_ISREG(status.st_mode) and not entry.name.startswith(TEMPORARY):
                 self.keys.append(folder + entry.name)
                 self._inodes.append(status.st_ino)
                 self._times.append(status.st_mtime_ns)
                 self._sizes.append(status.st_size)
+        return number
 
     def take(self) -> pa.RecordBatch:
         """What was added since the last call."""
-        inode, time = pa.array(self._inodes, pa.uint64()), pa.array(self._times, pa.int64())
+        inode, time = pa.array(self._inodes, pa.uint64()), _times(self._times)
         size = pa.array(self._sizes, pa.int64())
         etag = pc.binary_join_element_wise(inode.cast(pa.string()), time.cast(pa.string()), size.cast(pa.string()), "-")
-        modified = pc.max_element_wise(pc.min_element_wise(pc.divide(time, 1000), _LATEST), 0)
+        modified = pc.max_element_wise(pc.divide(time, 1000), 0)
         columns = [_texts(self.keys), etag, size, modified.cast(LISTING.field("modified").type)]
         for column in (self.keys, self._inodes, self._times, self._sizes):
             column.clear()
         return pa.RecordBatch.from_arrays(columns, schema=LISTING)
+
+
+def _times(nanoseconds: list[int]) -> pa.Array:
+    try:
+        return pa.array(nanoseconds, pa.int64())
+    except OverflowError:  # file systems may hold times beyond what 64 bits do
+        return pa.array([_within_64_bits(time) for time in nanoseconds], pa.int64())
 
 
 def _texts(keys: list[str]) -> pa.Array:
@@ -284,18 +289,33 @@ def _texts(keys: list[str]) -> pa.Array:
 
 def _version(key: str, status: os.stat_result) -> ObjectVersion:
     """The same etag and time that a listing tells."""
-    modified = _EPOCH + dt.timedelta(microseconds=max(min(status.st_mtime_ns // 1000, _LATEST), 0))
+    modified = _EPOCH + dt.timedelta(microseconds=max(_within_64_bits(status.st_mtime_ns) // 1000, 0))
     return ObjectVersion(key, version_tag(status), status.st_size, modified)
 
 
 def version_tag(status: os.stat_result) -> str:
     """A file's ETag: other for another file, and whenever it was written to."""
-    return f"{status.st_ino}-{status.st_mtime_ns}-{status.st_size}"
+    return f"{status.st_ino}-{_within_64_bits(status.st_mtime_ns)}-{status.st_size}"
+
+
+def _within_64_bits(number: int) -> int:
+    return min(max(number, -(2**63)), 2**63 - 1)
 
 
 def same_file(one: str, other: str) -> bool:
     """Whether two ETags of one key are of the same file, written to in place, and not of one that took its place."""
     return one.partition("-")[0] == other.partition("-")[0]
+
+
+def _next_folders(
+    folder: str, links: frozenset[str], subfolders: Iterable[os.DirEntry[str]]
+) -> Iterator[tuple[str, frozenset[str]]]:
+    """The subfolders' keys, each with the real places that links led through on the way; none leads round in a circle."""
+    for entry in subfolders:
+        if not entry.is_symlink():
+            yield f"{folder}{entry.name}/", links
+        elif (real := os.path.realpath(entry.path)) not in links and not _inside(entry.path, real):
+            yield f"{folder}{entry.name}/", links | {real}
 
 
 def _inside(path: str, folder: str) -> bool:

@@ -40,10 +40,11 @@ class ObjectStore:
         :raises StoreUnavailable: the folder cannot be made
         :raises SettingsError: the URL or the cloud's own variables cannot be used
         """
-        location = location.rstrip("/") or "/"
-        if "://" in location or location == "memory:":
-            return ObjectStore(location, Bucket.open(location))
-        return ObjectStore(location, LocalFolder.open(Path(location)))
+        if "://" in location:
+            bucket = Bucket.open(location)
+            return ObjectStore(bucket.location, bucket)
+        folder = LocalFolder.open(Path(location))
+        return ObjectStore(str(folder.root), folder)
 
     @property
     def is_local(self) -> bool:
