@@ -10,7 +10,7 @@ What belongs here: the story and its bytes, the same on every run. What does not
 3_2025-11-04       the same evening: the stock report is overwritten, a sales file comes again under another name, and a
                    shipment file comes again under its own
 4_2025-11-05       one hub starts to send an extra column, another's gzip file is cut off, and the marketing export has
-                   switched to American dates, so that most of its rows cannot be read
+                   switched to American dates, so that none of its rows can be read
 =================  =======================================================================================================
 """
 
@@ -85,15 +85,15 @@ def evening(day: dt.date, sent: Files, morning: str) -> Files:
 def suppliers(number: int, day: dt.date, chance: random.Random) -> Iterator[tuple[str, bytes]]:
     """The vendor master, then its changes: one vendor is deleted, and an older change of it comes after that."""
     everyone = range(len(SUPPLIERS) - 1)
-    chosen = [everyone, [2, 5, 9, 12, 17], [4, 9, 12, 14]][number]
+    chosen = [everyone, [2, 5, 9, 12, 17], [4, 7, 9, 10, 12, 14]][number]
     rows = [_supplier(index, dt.datetime.combine(day, dt.time(1, 10 + index)), chance) for index in chosen]
     if number == 0:
         rows[6]["country"] = "Italy"
     if number == 1:
         rows[3]["is_deleted"] = True
     if number == 2:
-        rows[2]["updated_at"] = dt.datetime.combine(MONDAY, dt.time(9, 0))
-        rows[3]["lead_time_days"] = 400
+        rows[4]["updated_at"] = dt.datetime.combine(MONDAY, dt.time(9, 0))
+        rows[5]["lead_time_days"] = 400
     yield "suppliers.parquet", _parquet(rows)
 
 
@@ -136,7 +136,8 @@ def purchase_orders(number: int, day: dt.date, chance: random.Random) -> Iterato
     orders = [_order(po, 1, day, chance) for po in range(first, first + 20)]
     if number:
         orders += [_order(po, 2, day, chance) for po in range(first - 20, first - 14)]
-    orders[3]["amount"]["total"] = -orders[3]["amount"]["total"]
+    if number != 1:
+        orders[3]["amount"]["total"] = -orders[3]["amount"]["total"]
     orders[11]["expected_on"] = "2025-02-30"
     half = len(orders) // 2
     yield "page_1.json", _page(1, orders[:half])

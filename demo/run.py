@@ -83,7 +83,7 @@ def _deliver(settings: Settings, stores: Stores, folder: Path) -> None:
         if len(fresh) == total
         else f"{len(fresh)} files land, {total - len(fresh)} are known already"
     )
-    console.print(f"\n[bold]{date:%A %-d %B}[/]  {told}")
+    console.print(f"\n[bold]{date:%A %-d %B}{', evening' if folder.name.startswith('3_') else ''}[/]  {told}")
     with console.status("Dagster evaluates the landing sensor and runs what it asks for …"):
         run_everything(settings, on_batch=_show_batch)
 
@@ -146,22 +146,35 @@ def _figures(batches: list[Batch]) -> tuple[str, ...]:
 
 def _show_accidents(batches: list[Batch]) -> None:
     """What was skipped, set aside, refused or superseded."""
+    table = Table.grid(padding=(0, 1))
+    for text in [*_refusals(batches), *_odd_objects(batches), *_overwrites(batches)]:
+        table.add_row(" [yellow]•[/]", escape(text))
     console.print("\n[bold]What went wrong on the way, all of it on record[/]")
+    console.print(table)
+
+
+def _refusals(batches: list[Batch]) -> Iterator[str]:
     for batch in batches:
-        where = f"{batch.dataset} {batch.landing_date:%a}"
         if batch.status is Status.REJECTED:
-            console.print(f"  [red]•[/] {where}: the whole batch is rejected: {escape(batch.reason)}")
-        for source in batch.sources:
-            if source.outcome in (Outcome.UNREADABLE, Outcome.SAME_CONTENT):
-                told = "skipped" if source.outcome is Outcome.SAME_CONTENT else "set aside"
-                console.print(f"  [yellow]•[/] {where}: {escape(Path(source.key).name)} is {told}: {escape(source.reason)}")
-    keys: Counter[str] = Counter()
+            yield f"{batch.dataset} {batch.landing_date:%a}: the whole batch is rejected: {batch.reason}"
+
+
+def _odd_objects(batches: list[Batch]) -> Iterator[str]:
+    told = {Outcome.UNREADABLE: "set aside", Outcome.SAME_CONTENT: "skipped"}
     for batch in batches:
         for source in batch.sources:
-            keys[source.key] += source.outcome is Outcome.READ
+            if source.outcome in told:
+                yield f"{batch.dataset} {batch.landing_date:%a}: {source.key} is {told[source.outcome]}: {source.reason}"
+        for note in batch.notes:
+            if "column" in note:
+                yield f"{batch.dataset} {batch.landing_date:%a}: {note}"
+
+
+def _overwrites(batches: list[Batch]) -> Iterator[str]:
+    keys = Counter(source.key for batch in batches for source in batch.sources if source.outcome is Outcome.READ)
     for key, times in keys.items():
         if times > 1:
-            console.print(f"  [yellow]•[/] {key} was overwritten; both versions are kept, the newer one is live")
+            yield f"{key} was overwritten; both versions are kept, the newer one is live"
 
 
 def _show_query(lake: Lake) -> None:
@@ -181,7 +194,7 @@ def _show_rejects(lake: Lake, datasets: list[str]) -> None:
     table = Table("where", "value", "reason", header_style="bold")
     for name in ("shipments", "sales_orders", "purchase_orders"):
         if name in datasets:
-            one = next(iter(row for row in lake.rejects(name) if row["outcome"] == "rejected" and row["column"]), None)
+            one = next((row for row in lake.rejects(name).to_pylist() if row["column"]), None)
             if one:
                 value = "null" if one["value"] is None else repr(one["value"])
                 table.add_row(f"{one['source']}:{one['line']}", f"{one['column']} = {value}", one["reason"])
