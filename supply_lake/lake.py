@@ -6,7 +6,7 @@ What belongs here: the reading surface, over values that the rooms below give. W
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -237,12 +237,16 @@ class Lake:
             landed.append(land(self.stores.landing, spec, data, name=file, date=date))
         return landed
 
-    def verify(self, names: Sequence[str] | None = None, *, landing: bool = False) -> list[Report]:
+    def verify(
+        self, names: Sequence[str] | None = None, *, landing: bool = False, on_file: Callable[[int], None] | None = None
+    ) -> list[Report]:
         """Prove from the files that they and the records agree; one report per dataset.
 
         :param landing: count again what landed, too, from the object versions that are still there
+        :param on_file: called with the bytes of each file that was read
         """
-        return [verify(self.stores, self._spec(name), landing=landing) for name in names or self.stores.registry]
+        specs = [self._spec(name) for name in names or self.stores.registry]
+        return [verify(self.stores, spec, landing=landing, on_file=on_file) for spec in specs]
 
     def live(self, name: str, *, as_of: dt.datetime | None = None, commit: int | None = None) -> list[Snapshot]:
         """The live set: newest, or at a time or a commit."""

@@ -1,0 +1,88 @@
+"""What verbs print: tables and figures for people, JSON for programs.
+
+What belongs here: the look of things. What does not: what is shown. At a terminal tables are drawn; into a pipe they go as
+aligned text without colours, whole.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from supply_lake.snapshots.records import Rows
+
+Cell = str | int | float | None
+FOUR = ["landed", "published", "rejected", "deduplicated"]
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
+
+
+def print_json(value: object) -> None:
+    """Print a value as JSON."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def table(headers: Sequence[str], rows: Iterable[Sequence[Cell]], *, title: str = "") -> None:
+    """Print a table; numbers stand to the right."""
+    rows = [list(row) for row in rows]
+    numeric = [all(isinstance(row[place], (int, float, type(None))) for row in rows) for place in range(len(headers))]
+    told = [[_told(cell) for cell in row] for row in rows]
+    if sys.stdout.isatty():
+        _draw(headers, told, numeric, title)
+    else:
+        _align(headers, told, numeric, title)
+
+
+def four(rows: Rows) -> list[Cell]:
+    """The four numbers, in the order of ``FOUR``."""
+    return [rows.landed, rows.published, rows.rejected, rows.deduplicated]
+
+
+def size(number: int) -> str:
+    """Bytes as a person reads them."""
+    amount, unit = float(number), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if amount < 1000:
+            break
+        amount, unit = amount / 1000, larger
+    return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+
+
+def moment(time: dt.datetime | None) -> str:
+    """A time to the second, in UTC; empty for none."""
+    return "" if time is None else f"{time.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S}Z"
+
+
+def _told(cell: Cell) -> str:
+    if cell is None:
+        return ""
+    return f"{cell:,}" if isinstance(cell, int) and not isinstance(cell, bool) else str(cell)
+
+
+def _draw(headers: Sequence[str], rows: list[list[str]], numeric: list[bool], title: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(title=title or None, title_justify="left", header_style="bold")
+    for header, right in zip(headers, numeric, strict=True):
+        drawn.add_column(header, justify="right" if right else "left", overflow="fold")
+    for row in rows:
+        drawn.add_row(*map(Text, row))
+    Console().print(drawn)
+
+
+def _align(headers: Sequence[str], rows: list[list[str]], numeric: list[bool], title: str) -> None:
+    lines = [list(headers), *([cell.replace("\n", "\\n") for cell in row] for row in rows)]
+    widths = [max(len(line[place]) for line in lines) for place in range(len(headers))]
+    if title:
+        click.echo(title)
+    for line in lines:
+        cells = zip(line, widths, numeric, strict=True)
+        click.echo("  ".join(cell.rjust(width) if right else cell.ljust(width) for cell, width, right in cells).rstrip())
