@@ -9,7 +9,7 @@ import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from supply_lake.curation.curate import Settled, SourceOutcome
+from supply_lake.curate.curate import Settled, SourceOutcome
 from supply_lake.snapshots.records import Outcome, Rows, SourceRecord
 from supply_lake.storage.object_store import ObjectStore, ObjectVersion
 

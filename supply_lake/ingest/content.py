@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import BinaryIO
 
-from supply_lake.curation.source import Source
+from supply_lake.curate.source import Source
 from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.errors import ObjectChanged, ObjectGone
 from supply_lake.ingest.stores import Stores

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from supply_lake.curation.curate import LivePart, Options, Settled, Staged, stage
+from supply_lake.curate.curate import LivePart, Options, Settled, Staged, stage
 from supply_lake.datasets.spec import DatasetSpec, KeyScope, Mode
 from supply_lake.errors import CommitConflict
 from supply_lake.ingest.accounts import Accounts, Share
