@@ -136,9 +136,9 @@ def test_make_targets_exist(path: Path) -> None:
 
 
 def test_commands_exist_and_are_told() -> None:
-    from supply_lake.cli import main
+    from supply_lake.cli.app import app
 
-    verbs = set(main.commands)
+    verbs = set(app.commands)
     told = set(re.findall(r"supply-lake ([a-z]+)", everything()))
     assert told == verbs
 
