@@ -1,7 +1,7 @@
 """Which rows lose against another row of their key.
 
-The row with the greatest order value wins (null is lowest); among equals the one delivered last. Rows are compared by their true
-keys, never by a hash alone: hashes only divide the work and leave out what has no double.
+The row with the greatest order value wins (null is lowest); among equals the one delivered last. Rows are compared by their
+true keys, never by a hash alone: hashes only divide the work and leave out what has no double.
 
 What belongs here: exact deduplication over key frames of any number, in bounded memory. What does not: where rows come from.
 """

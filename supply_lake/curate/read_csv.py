@@ -13,6 +13,7 @@ import codecs
 import csv
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -184,7 +185,7 @@ class CsvReader:
             records.append(record)
             numbers.append(line)
 
-    def _dialect(self) -> dict[str, object]:
+    def _dialect(self) -> dict[str, Any]:
         form = self._form
         quoting = {"quotechar": form.quote} if form.quote else {"quoting": csv.QUOTE_NONE, "quotechar": None}
         return {"delimiter": form.delimiter, **quoting}

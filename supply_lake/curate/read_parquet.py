@@ -28,7 +28,7 @@ def read_parquet(stream: PlainBytes, scratch: Path) -> Iterator[RawChunk]:
 
     :raises UnreadableObject: truncated, encrypted, damaged, or no Parquet file
     """
-    with tempfile.SpooledTemporaryFile(_SPOOL_BYTES, dir=scratch) as spool:
+    with tempfile.SpooledTemporaryFile(_SPOOL_BYTES, dir=str(scratch)) as spool:
         while block := stream.read(BLOCK):
             spool.write(block)
         if spool.tell() == 0:

@@ -126,10 +126,10 @@ class Settled:
 
     def _aligned(self, frame: pl.DataFrame) -> pl.DataFrame:
         """All published columns, in order, whatever the chunk or the older snapshot has of them."""
-        lineage = {"_source": pl.String, "_line": pl.Int64, "_snapshot_id": pl.String}
-        wanted = {**{name: polars_type(kind) for name, kind in self.columns}, **lineage}
+        lineage = {"_source": pl.String(), "_line": pl.Int64(), "_snapshot_id": pl.String()}
+        wanted: dict[str, pl.DataType] = {**{name: polars_type(kind) for name, kind in self.columns}, **lineage}
         if self.spec.tombstone is not None:
-            wanted["_deleted"] = pl.Boolean
+            wanted["_deleted"] = pl.Boolean()
         present = set(frame.columns)
         return frame.select(
             pl.col(name).cast(kind) if name in present else pl.lit(None, kind).alias(name) for name, kind in wanted.items()

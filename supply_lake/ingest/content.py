@@ -44,7 +44,9 @@ def inspect(
     """
     ordered = sorted(objects, key=lambda one: (one.modified, one.key))
     twins = _same_content(stores, spec, landing_date, ordered) if skip_published else {}
-    skipped, notes, sources = [], [], []
+    skipped: list[SourceRecord] = []
+    notes: list[str] = []
+    sources: list[Source] = []
     for version in ordered:
         twin = twins.get(version.key)
         if twin is None:

@@ -58,24 +58,27 @@ def run_batch(stores: Stores, work: Work) -> Batch:
     options = Options(memory_bytes=stores.settings.memory_bytes, threads=stores.settings.threads)
     with stage(work.spec, intake.sources, landing_date=work.landing_date, scratch=scratch, options=options) as staged:
         accounts = Accounts(stores.landing, work.objects, work.deliveries, intake.skipped, staged.sources)
-        publication = _Publication(stores, work, staged, accounts, batch_id, (*intake.notes, *staged.notes))
-        return publication.run()
+        notes = (*intake.notes, *staged.notes)
+        return _Publication(stores, work, staged=staged, accounts=accounts, batch_id=batch_id, notes=notes).run()
 
 
 class _Publication:
     """The second half of a batch, after its rows are staged."""
 
     def __init__(
-        self, stores: Stores, work: Work, staged: Staged, accounts: Accounts, batch_id: str, notes: tuple[str, ...]
+        self, stores: Stores, work: Work, *, staged: Staged, accounts: Accounts, batch_id: str, notes: tuple[str, ...]
     ) -> None:
         self.stores, self.work, self.staged, self.accounts = stores, work, staged, accounts
         self.batch_id, self.notes, self.spec = batch_id, notes, work.spec
+        self._based_on_commit: int | None = None
 
     def run(self) -> Batch:
         refusal = self._refusal()
         if refusal:
             return self._record(self.staged.refuse(refusal[1]), *refusal)
         for _ in range(COMMIT_TRIES):
+            if self.spec.key_scope is KeyScope.DATASET:  # its keys may turn up under any date, so any commit moves its base
+                self._based_on_commit = self.stores.metadata.last_commit(self.spec.name)
             live = self._live_snapshots()
             settled = self.staged.settle([part for snapshot in live for part in self._live_parts(snapshot)])
             if settled.rows.published == 0:
@@ -191,6 +194,7 @@ class _Publication:
                 batch=self._batch(Status.COMMITTED, settled, snapshots, ""),
                 objects=self.work.objects,
                 based_on=tuple(read.items()) if mode is Mode.UPSERT else (),
+                based_on_commit=self._based_on_commit,
                 supersede_live=dates if mode is Mode.REPLACE else (),
                 supersedes=merged if mode is Mode.UPSERT else self.work.supersedes,
                 recurates=self.work.recurates,

@@ -1,7 +1,7 @@
 """Where keys live: which snapshots of other dates hold a key of the new rows, without reading their rows.
 
-Two sieves: the bounds of the key columns on the snapshot's record (no read at all), then the key columns alone of the row groups
-whose own bounds overlap. So what is read is a few percent of a partition at most, and nothing of those whose keys lie elsewhere.
+Two sieves: the bounds of the key columns on the snapshot's record (no read at all), then the key columns alone of the row
+groups whose own bounds overlap. So a few percent of a partition are read at most, and nothing where keys lie elsewhere.
 
 What belongs here: choosing candidates, never missing one. What does not: comparing rows (``curate.duels``).
 """
@@ -35,7 +35,7 @@ def _may_hold(snapshot: Snapshot, bounds: dict[str, tuple[Any, Any]]) -> bool:
     stats = {one.name: one for one in snapshot.columns}
     for name, (low, high) in bounds.items():
         one = stats.get(name)
-        if one is None or one.type != "large_string" and one.type != "string" or not isinstance(low, str):
+        if one is None or one.type not in ("large_string", "string") or not isinstance(low, str):
             continue
         if one.min is not None and one.max is not None and (one.max < low or one.min > high):
             return False
@@ -48,7 +48,7 @@ def _holds(snapshot: Snapshot, keys: pl.DataFrame, bounds: dict[str, tuple[Any, 
             parquet = pq.ParquetFile(stream)
             groups = [at for at in range(parquet.num_row_groups) if _overlaps(parquet.metadata.row_group(at), bounds)]
             for at in groups:
-                held = pl.DataFrame(parquet.read_row_group(at, columns=keys.columns)).cast(dict(keys.schema))
+                held = pl.DataFrame(parquet.read_row_group(at, columns=keys.columns)).cast(keys.schema)
                 if held.join(keys, on=keys.columns, how="semi", nulls_equal=True).height:
                     return True
     return False

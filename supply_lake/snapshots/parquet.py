@@ -11,7 +11,7 @@ import io
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 import polars as pl
 import pyarrow as pa
@@ -67,9 +67,7 @@ def write_parts(
 def _parts(tables: Iterable[pl.DataFrame], snapshot_id: str) -> Iterator[list[pl.DataFrame]]:
     groups: list[pl.DataFrame] = []
     for group in _row_groups(tables):
-        if "_snapshot_id" in group.columns:
-            group = group.with_columns(pl.col("_snapshot_id").fill_null(snapshot_id))
-        groups.append(group)
+        groups.append(group.with_columns(pl.col("^_snapshot_id$").fill_null(snapshot_id)))
         if len(groups) == GROUPS_PER_PART:
             yield groups
             groups = []

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from supply_lake.curate.counts import Rows
+from supply_lake.curate.counts import Rows as Rows  # noqa: PLC0414 - one of the nouns, counted where rows are
 
 
 class Status(StrEnum):
