@@ -40,7 +40,7 @@ def broken(schema: pa.DataFrameSchema, frame: pl.DataFrame) -> pl.DataFrame:
     try:
         schema.validate(frame, lazy=True)
     except pa.errors.SchemaErrors as errors:
-        cases = errors.failure_cases
+        cases: pl.DataFrame = errors.failure_cases
         unplaced = cases.filter(pl.col("index").is_null())
         if unplaced.height:
             first = unplaced.row(0, named=True)
