@@ -52,7 +52,8 @@ def _longest_quoted(quotes: np.ndarray) -> int:
 
 
 def _ends_field(data: np.ndarray, delimiter: int) -> np.ndarray:
-    return (data == delimiter) | (data == _LF) | (data == _CR)
+    found: np.ndarray = (data == delimiter) | (data == _LF) | (data == _CR)
+    return found
 
 
 def _last_newline(buffer: bytes) -> int:

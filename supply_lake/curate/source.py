@@ -82,7 +82,7 @@ class PlainBytes:
         if head == _LFS:
             raise UnreadableObject("is a Git LFS pointer, not the data; fetch the file itself and land that")
         self.compression = "gzip" if head.startswith(_GZIP) else "zstd" if head.startswith(_ZSTD) else ""
-        self._stream = _decompressed(buffered, self.compression)
+        self._stream = _decompressed(cast(BinaryIO, buffered), self.compression)
 
     def read(self, size: int = BLOCK) -> bytes:
         """The next bytes, ``b""`` at the end."""
@@ -104,7 +104,7 @@ class PlainBytes:
         self.hashed.close()
 
 
-def _decompressed(stream: io.BufferedReader, compression: str) -> BinaryIO:
+def _decompressed(stream: BinaryIO, compression: str) -> BinaryIO:
     if compression == "gzip":
         return cast(BinaryIO, gzip.GzipFile(fileobj=stream))
     if compression == "zstd":
@@ -115,7 +115,7 @@ def _decompressed(stream: io.BufferedReader, compression: str) -> BinaryIO:
 class _Zstd:
     """zstd through Arrow, which is silent about a truncated end: a read that ends inside a frame is an error here."""
 
-    def __init__(self, stream: io.BufferedReader) -> None:
+    def __init__(self, stream: BinaryIO) -> None:
         self._stream = pa.CompressedInputStream(pa.PythonFile(stream, mode="r"), "zstd")
 
     def read(self, size: int) -> bytes:

@@ -21,7 +21,7 @@ class Spool:
 
     def append(self, frame: pl.DataFrame) -> None:
         """Keep a frame."""
-        size = frame.estimated_size()
+        size = int(frame.estimated_size())
         if self._held + size <= self._budget:
             self._held += size
             self._frames.append(frame)
@@ -38,7 +38,7 @@ class Spool:
         """The frame at this place, or some columns of it."""
         kept = self._frames[at]
         if isinstance(kept, Path):
-            return pl.read_ipc(kept, columns=list(columns) if columns is not None else None, memory_map=False)
+            return pl.read_ipc(kept, columns=list(columns) if columns is not None else None)
         return kept.select(columns) if columns is not None else kept
 
     def drop(self, places: Sequence[int]) -> None:
@@ -48,7 +48,7 @@ class Spool:
             if isinstance(kept, Path):
                 kept.unlink()
             else:
-                self._held -= kept.estimated_size()
+                self._held -= int(kept.estimated_size())
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
         return (self.get(at) for at in range(len(self._frames)))
