@@ -26,7 +26,7 @@ from supply_lake.curate.source import PlainBytes
 from supply_lake.datasets.spec import Format
 from supply_lake.errors import UnreadableObject
 
-CHUNK_BYTES = 16 * 1024 * 1024
+CHUNK_BYTES = 2 * 1024 * 1024
 MAX_QUOTED_BYTES = 1024 * 1024  # a record longer than this whose quotes do not fit counts as one whose quote was never closed
 BLANK, REPEATED_HEADER = "blank lines were passed over", "repeated header lines were passed over"
 _RAW_LIMIT = 10_000
@@ -35,11 +35,11 @@ csv.field_size_limit(2**31 - 1)
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """Bytes of whole records. ``clean``: Arrow may parse them. ``first_line`` is the line of their first byte."""
+    """Bytes of whole records. ``fits``: every quote is where the grammar has one. ``first_line`` is the line of byte 0."""
 
     data: bytes
     first_line: int
-    clean: bool
+    fits: bool
 
 
 class CsvReader:
@@ -68,24 +68,22 @@ class CsvReader:
 
     def parse(self, cut: Cut) -> RawChunk:
         """The records of one cut. Pure: cuts may be parsed by several threads."""
-        chunk = (
-            self._parse_fast(cut)
-            if cut.clean
-            else _to_chunk(self.header, *self._parse_slow(cut.data, cut.first_line, True)[:3])
-        )
+        chunk = self._parse_fast(cut) if cut.fits and len(self.header) > 1 and _is_text(cut.data) else None
+        if chunk is None or (_has_empty_row(chunk.frame) and _has_blank_line(cut.data)):
+            chunk = _to_chunk(self.header, *self._parse_slow(cut.data, cut.first_line, True)[:3])
         return _without_repeated_header(chunk, self.header) if self._form.header else chunk
 
     # --- cutting
 
     def _cut(self, final: bool) -> Cut | None:
         end = well_formed_end(self._buffer, self._delimiter, self._quote, limit=MAX_QUOTED_BYTES, final=final)
-        clean = end is not None
+        fits = end is not None
         if end is None:
             end = self._parse_slow(self._buffer, 1, final)[3]
         data, self._buffer = self._buffer[:end], self._buffer[end:]
         if not data:
             return None
-        cut = Cut(data, self._line, clean and len(self.header) > 1 and _is_plain_text(data))
+        cut = Cut(data, self._line, fits)
         self._line += _line_breaks(data)
         return cut
 
@@ -279,9 +277,9 @@ def _line_breaks(data: bytes) -> int:
     return feeds + data.count(b"\r") - data.count(b"\r\n") if b"\r" in data else feeds
 
 
-def _is_plain_text(data: bytes) -> bool:
-    """UTF-8 without NUL and without blank lines, which Arrow gives as rows of empty values."""
-    if b"\0" in data or data.startswith((b"\n", b"\r")) or any(blank in data for blank in (b"\n\n", b"\n\r", b"\r\r")):
+def _is_text(data: bytes) -> bool:
+    """Whether it is UTF-8 without NUL."""
+    if b"\0" in data:
         return False
     if data.isascii():
         return True
@@ -290,6 +288,15 @@ def _is_plain_text(data: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def _has_empty_row(frame: pl.DataFrame) -> bool:
+    """Whether a row has nothing but empty values: so Arrow gives a blank line."""
+    return bool((frame.to_series(0) == "").any()) and bool(frame.select(pl.all_horizontal(pl.all() == "").any()).item())
+
+
+def _has_blank_line(data: bytes) -> bool:
+    return data.startswith((b"\n", b"\r")) or any(blank in data for blank in (b"\n\n", b"\n\r", b"\r\r"))
 
 
 def _decoded(lines: list[bytes], start: int) -> Iterator[str]:

@@ -109,7 +109,7 @@ def _decompressed(stream: BinaryIO, compression: str) -> BinaryIO:
         return cast(BinaryIO, gzip.GzipFile(fileobj=stream))
     if compression == "zstd":
         return cast(BinaryIO, _Zstd(stream))
-    return cast(BinaryIO, stream)
+    return stream
 
 
 class _Zstd:
