@@ -93,9 +93,14 @@ def reconsider(entries: Iterable[LedgerEntry], rules: Rules, now: dt.datetime) -
     return [entry for entry in placed if entry.state is ObjectState.PENDING]
 
 
-def bucket_of(version: ObjectVersion) -> str:
-    """The bucket that an object version counts in. Store 0 as its fingerprint to have it compared again."""
-    return f"{version.key.rpartition('/')[0]}/@{version.modified.astimezone(dt.UTC):%Y-%m-%d}".removeprefix("/")
+def stale(fingerprints: Mapping[str, int], keys: Iterable[str]) -> dict[str, int]:
+    """Fingerprints to store so that the folders of these keys are compared again whatever they look like.
+
+    Needed when the ledger learns of a key in another way than by a listing: from an event, or when it was gone or changed when
+    it was to be read. Should it then come back as it was listed, its folder would look the same as before.
+    """
+    folders = {key.rpartition("/")[0] + "/" if "/" in key else "" for key in keys}
+    return {bucket: 0 for bucket in fingerprints if bucket != RULES and bucket.rpartition("@")[0] in folders}
 
 
 def _enter(
@@ -170,7 +175,7 @@ def _with_folders(batches: Sequence[pa.RecordBatch]) -> pl.DataFrame:
 
 def _fingerprinted(frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, int]]:
     """The frame with each row's bucket, and each bucket's fingerprint; the order of rows does not count."""
-    line = pl.concat_str("key", "etag", pl.col("size").cast(pl.String), separator="\n")
+    line = pl.concat_str("key", "etag", pl.col("size", "modified").to_physical().cast(pl.String), separator="\n")
     groups = (
         frame.lazy()
         .group_by("folder", day=pl.col("modified").dt.date())

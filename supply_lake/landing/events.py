@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import unquote_plus, urlsplit
 
 from supply_lake.errors import ObjectGone, UsageError
+from supply_lake.landing.discovery import stale
 from supply_lake.landing.ledger import LedgerEntry, ObjectState
 from supply_lake.landing.rules import Rules
 from supply_lake.storage.object_store import ObjectVersion
@@ -45,9 +46,10 @@ class Decoded:
 
 @dataclass(slots=True)
 class Delivered:
-    """Entries to register, and keys under which nothing stands any more."""
+    """What events led to. Store ``fingerprints`` first, then register ``entries``; ``gone``: nothing stands there any more."""
 
     entries: list[LedgerEntry] = field(default_factory=list)
+    fingerprints: dict[str, int] = field(default_factory=dict)
     gone: list[str] = field(default_factory=list)
 
 
@@ -75,13 +77,20 @@ def decode(messages: Iterable[tuple[str, str]], location: str) -> Decoded:
     return decoded
 
 
-def from_events(keys: Mapping[str, int], head: Callable[[str], ObjectVersion], rules: Rules, now: dt.datetime) -> Delivered:
+def from_events(
+    keys: Mapping[str, int],
+    head: Callable[[str], ObjectVersion],
+    rules: Rules,
+    fingerprints: Mapping[str, int],
+    now: dt.datetime,
+) -> Delivered:
     """Enter what stands under the keys now.
 
     :param keys: how often each key was delivered
     :param head: the store's present version of a key; raises ``ObjectGone``
+    :param fingerprints: those stored after earlier discoveries
     """
-    delivered = Delivered()
+    delivered = Delivered(fingerprints=stale(fingerprints, keys))
     for key, times in keys.items():
         marker = rules.place(ObjectVersion(key, "", 0, now), now, times) if key.endswith("/") else None
         if marker is not None:

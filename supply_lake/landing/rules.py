@@ -68,11 +68,12 @@ class Rules:
 
     def _judge_by_pattern(self, version: ObjectVersion, now: dt.datetime) -> Judgement:
         key = version.key
-        takers = [spec for spec in self._candidates(key) if spec.key_pattern.match(key)]
+        takers = [(spec, match) for spec in self._candidates(key) if (match := spec.key_pattern.match(key))]
         if len(takers) == 1:
-            return _dated(takers[0], version, now)
+            spec, match = takers[0]
+            return _dated(spec, match.date, version, now)
         if takers:
-            names = " and ".join(sorted(spec.name for spec in takers))
+            names = " and ".join(sorted(spec.name for spec, _ in takers))
             return "", None, ObjectState.REFUSED, f"{names} both take this key; make their landing patterns differ"
         for spec in self._candidates(key):
             if date := spec.key_pattern.impossible_date(key):
@@ -82,9 +83,12 @@ class Rules:
     def _why_ignored(self, key: str, size: int) -> str:
         if key.startswith(self.own) or parse_snapshot_path(key):
             return "the lake's own output"
+        for pattern, reason in _IGNORED:
+            if pattern.search(key):
+                return reason
         if size == 0 and "." not in key.rpartition("/")[2]:  # some stores list a marker without its slash
             return "zero bytes and no extension: a folder marker"
-        return next((reason for pattern, reason in _IGNORED if pattern.search(key)), "")
+        return ""
 
     def _candidates(self, key: str) -> Iterable[DatasetSpec]:
         """Datasets whose keys all lie in a folder that this key lies in."""
@@ -94,10 +98,8 @@ class Rules:
             yield from self._by_folder.get(key[: end + 1], ())
 
 
-def _dated(spec: DatasetSpec, version: ObjectVersion, now: dt.datetime) -> Judgement:
+def _dated(spec: DatasetSpec, date: dt.date | None, version: ObjectVersion, now: dt.datetime) -> Judgement:
     """The landing date: the key's, else that of arrival; a file may bring along a time from before it arrived."""
-    match = spec.key_pattern.match(version.key)
-    date = match.date if match else None
     latest = now.date() + _DAY  # a producer may live east of UTC
     if date is None:
         arrived = version.modified.astimezone(dt.UTC).date()

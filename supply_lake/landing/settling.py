@@ -26,7 +26,7 @@ _QUIET_SECONDS = 0.2  # between two writes of a producer that opens the file ane
 
 
 class Settling:
-    """Tells which files are not ready to be read.
+    """Tells which files are not ready to be read. ``leases``: whether the kernel is asked who has a file open.
 
     :param store: landing; of a store that is no folder, everything is ready
     :param settle_seconds: how long a file must lie untouched where leases tell nothing
@@ -37,7 +37,7 @@ class Settling:
         self._store = store
         self._settle_seconds = settle_seconds
         self._clock = clock
-        self._leases = store.is_local and hasattr(fcntl, "F_SETLEASE") and _file_system(store.location) in _LEASES_HOLD_ON
+        self.leases = store.is_local and hasattr(fcntl, "F_SETLEASE") and file_system(store.location) in _LEASES_HOLD_ON
 
     def __call__(
         self, versions: Sequence[ObjectVersion], known: Mapping[str, set[tuple[str, int]]] | None = None
@@ -70,7 +70,7 @@ class Settling:
             os.close(handle)
 
     def _why_not_yet(self, handle: int, etag: str, rewritten: bool) -> str:
-        writers = _has_writers(handle) if self._leases else None
+        writers = _has_writers(handle) if self.leases else None
         if writers:
             return "it is open for writing"
         status = os.fstat(handle)
@@ -96,7 +96,7 @@ def _has_writers(handle: int) -> bool | None:
     return False
 
 
-def _file_system(folder: str) -> str:
+def file_system(folder: str) -> str:
     """Type of the file system that a folder lies on, as Linux names it; empty elsewhere."""
     try:
         mounts = Path("/proc/self/mountinfo").read_text().splitlines()
