@@ -26,7 +26,7 @@ from supply_lake.curate.source import PlainBytes
 from supply_lake.datasets.spec import Format
 from supply_lake.errors import UnreadableObject
 
-CHUNK_BYTES = 2 * 1024 * 1024
+CHUNK_BYTES = 4 * 1024 * 1024
 MAX_QUOTED_BYTES = 1024 * 1024  # a record longer than this whose quotes do not fit counts as one whose quote was never closed
 BLANK, REPEATED_HEADER = "blank lines were passed over", "repeated header lines were passed over"
 _RAW_LIMIT = 10_000

@@ -24,6 +24,7 @@ from supply_lake.storage.object_store import ObjectStore
 
 ROWS_PER_GROUP = 262_144
 GROUPS_PER_PART = 4
+SAMPLE_ROWS = 16_384
 THREADS = 2
 
 
@@ -94,10 +95,10 @@ def _row_groups(tables: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
 
 
 def _write_part(store: ObjectStore, path: str, groups: list[pl.DataFrame]) -> _Part:
-    schema = groups[0].to_arrow(compat_level=pl.CompatLevel.oldest()).schema
+    schema = groups[0].head(0).to_arrow(compat_level=pl.CompatLevel.oldest()).schema
     with store.writer(path) as target:
         hashed = _Hashing(target)
-        writer = pq.ParquetWriter(hashed, schema, compression="zstd", write_statistics=True, **_options(schema))
+        writer = pq.ParquetWriter(hashed, schema, compression="zstd", write_statistics=True, **_options(groups[0]))
         for group in groups:
             writer.write_table(group.to_arrow(compat_level=pl.CompatLevel.oldest()), row_group_size=ROWS_PER_GROUP)
         writer.close()
@@ -106,13 +107,21 @@ def _write_part(store: ObjectStore, path: str, groups: list[pl.DataFrame]) -> _P
     return _Part(file, writer.writer.metadata, schema)
 
 
-def _options(schema: pa.Schema) -> dict[str, Any]:
-    """Line numbers grow steadily, so their differences are small."""
-    options: dict[str, Any] = {}
-    if "_line" in schema.names:
+def _options(group: pl.DataFrame) -> dict[str, Any]:
+    """Dictionaries where values repeat: elsewhere building one costs more than all the rest, and is then thrown away.
+
+    Line numbers grow steadily, so their differences are small.
+    """
+    sample = group.head(SAMPLE_ROWS)
+    repeating = [name for name, kind in sample.schema.items() if kind.is_nested() or _repeats(sample[name])]
+    options: dict[str, Any] = {"use_dictionary": [name for name in repeating if name != "_line"]}
+    if "_line" in sample.columns:
         options["column_encoding"] = {"_line": "DELTA_BINARY_PACKED"}
-        options["use_dictionary"] = [name for name in schema.names if name != "_line"]
     return options
+
+
+def _repeats(values: pl.Series) -> bool:
+    return values.n_unique() <= len(values) // 2
 
 
 class _Hashing(io.RawIOBase):
