@@ -1,6 +1,6 @@
 """What ``curate.py`` compares, each run in a process of its own: ``python curate_sides.py SIDE CSV FOLDER``.
 
-Prints seconds of work (imports left out), and the greatest memory of the process. Both sides that validate reject the same rows.
+Prints seconds of work (imports left out) and the greatest memory of the process. Both sides that validate reject the same rows.
 
 What belongs here: one function per side. What does not: measuring several of them.
 """
