@@ -47,7 +47,7 @@ class CsvReader:
 
     def __init__(self, stream: PlainBytes, form: Format, columns: tuple[str, ...], chunk_bytes: int = CHUNK_BYTES) -> None:
         self._form, self._chunk_bytes = form, chunk_bytes
-        self._read = _utf8(stream, form.encoding)
+        self._stream, self._read = stream, _utf8(stream, form.encoding)
         self._delimiter, self._quote = form.delimiter.encode(), form.quote.encode()
         self._buffer, self._line = b"", 1
         self.header = self._read_header() if form.header else columns
@@ -91,7 +91,7 @@ class CsvReader:
         while len(self._buffer) < MAX_QUOTED_BYTES and (block := self._read(MAX_QUOTED_BYTES)):
             self._buffer += block
         if not self._buffer:
-            raise EmptyObject("zero bytes")
+            raise EmptyObject("zero bytes" if self._stream.empty else "whitespace only")
         lines = self._buffer.splitlines(keepends=True)
         skip = next((at for at, line in enumerate(lines) if line.strip()), None)
         if skip is None:

@@ -20,7 +20,11 @@ import pyarrow as pa
 from supply_lake.errors import UnreadableObject
 
 BLOCK = 4 * 1024 * 1024
-_GZIP, _ZSTD, _LFS = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"version https://git-lfs.github.com/spec"
+_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+_NO_DATA = {
+    b"version https://git-lfs.github.com/spec": "is a Git LFS pointer, not the data; fetch the file itself and land that",
+    b"PK\x03\x04": "is a zip archive; land its members one by one",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,27 +75,33 @@ class Hashed(io.RawIOBase):
 class PlainBytes:
     """The decompressed bytes of one source, block by block. A context manager.
 
-    Reading raises ``UnreadableObject`` when the compression is truncated or corrupt, or the object is a Git LFS pointer.
+    Opening raises ``UnreadableObject`` when the object is a Git LFS pointer or a zip archive, reading when its compression is
+    truncated or corrupt. ``empty`` stays true until a byte was read.
     """
 
     def __init__(self, source: Source) -> None:
         self.key = source.key
         self.hashed = Hashed(source.open())
         buffered = io.BufferedReader(self.hashed, BLOCK)
-        head = buffered.peek(len(_LFS))[: len(_LFS)]
-        if head == _LFS:
-            raise UnreadableObject("is a Git LFS pointer, not the data; fetch the file itself and land that")
+        head = buffered.peek(64)
+        for magic, reason in _NO_DATA.items():
+            if head.startswith(magic):
+                self.hashed.close()
+                raise UnreadableObject(reason)
         self.compression = "gzip" if head.startswith(_GZIP) else "zstd" if head.startswith(_ZSTD) else ""
         self._stream = _decompressed(cast(BinaryIO, buffered), self.compression)
+        self.empty = True
 
     def read(self, size: int = BLOCK) -> bytes:
         """The next bytes, ``b""`` at the end."""
         try:
-            return self._stream.read(size)
+            data = self._stream.read(size)
         except (EOFError, gzip.BadGzipFile, zlib.error, OSError, pa.ArrowException) as error:
             if not self.compression:
                 raise
             raise UnreadableObject(f"{self.compression} data is truncated or corrupt ({_first_line(error)})") from None
+        self.empty = self.empty and not data
+        return data
 
     def finish(self) -> str:
         """The digest of the landed bytes; reads them to the end."""
@@ -113,7 +123,7 @@ def _decompressed(stream: BinaryIO, compression: str) -> BinaryIO:
 
 
 class _Zstd:
-    """zstd through Arrow, which is silent about a truncated end: a read that ends inside a frame is an error here."""
+    """zstd through Arrow, which knows frames that follow each other and ends that are cut off."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = pa.CompressedInputStream(pa.PythonFile(stream, mode="r"), "zstd")

@@ -213,12 +213,12 @@ def _drop_broken(reading: Reading, names: Sequence[str]) -> None:
 
 
 def _filter(spool: Spool, keep: pl.Expr) -> None:
-    frames = [at for at in range(len(spool)) if not spool.get(at).select(keep.all()).item()]
-    kept = [spool.get(at).filter(keep) for at in frames]
-    spool.drop(frames)
-    for frame in kept:
-        if frame.height:
-            spool.append(frame)
+    """Keep these rows only; every frame keeps its place."""
+    for at in range(len(spool)):
+        frame = spool.get(at)
+        kept = frame.filter(keep)
+        if kept.height < frame.height:
+            spool.replace(at, kept)
 
 
 def _count(reading: Reading) -> None:
