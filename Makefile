@@ -25,7 +25,8 @@ demo: $(STAMP)  ## land sample data, run the lake through Dagster, show what cam
 
 dev: $(STAMP)  ## open the Dagster UI with the sensors on
 	@echo "Dagster UI: http://127.0.0.1:$(PORT) (stop it with Ctrl-C); files go in with: $(BIN)/supply-lake land DATASET FILE"
-	@DAGSTER_HOME="$$($(BIN)/python -m supply_lake.resources.instance)" $(BIN)/dagster dev --port $(PORT) --log-level warning
+	@DAGSTER_HOME="$$($(BIN)/python -m supply_lake.resources.instance)" PYTHONWARNINGS='ignore:Function `dev_command`' \
+		$(BIN)/dagster dev --port $(PORT) --log-level warning
 
 test: $(STAMP) $(EMULATORS_STAMP)  ## run every test
 	@$(BIN)/python -m pytest
