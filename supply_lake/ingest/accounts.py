@@ -64,28 +64,24 @@ class Accounts:
     def shares(self, settled: Settled) -> dict[dt.date, Share]:
         """Each changed partition's share, oldest first.
 
-        What belongs to no changed partition (rejected rows, repeats of rows that are live unchanged) goes to the first, so
-        that the shares add up to the batch.
+        What was not published (rejected and deduplicated rows, of whichever date) stands on the first, beside whose files the
+        rejects lie: so every snapshot's numbers can be counted again from its own files, and the shares add up to the batch.
         """
         first, *later = settled.changed_partitions
         counts = {date: settled.by_partition[date] for date in settled.changed_partitions}
-        shares = {
-            first: Share(
-                rows=settled.rows - _sum(counts[date].rows for date in later),
-                rows_total=counts[first].rows_total,
-                sources=self.sources(
-                    {
-                        key: rows - _sum(counts[date].by_source.get(key, Rows()) for date in later)
-                        for key, rows in settled.by_source.items()
-                    }
-                ),
-            )
+        published = {date: {key: _published(rows) for key, rows in counts[date].by_source.items()} for date in later}
+        rest = {
+            key: rows - _sum(published[date].get(key, Rows()) for date in later) for key, rows in settled.by_source.items()
         }
+        shares = {first: Share(_sum(rest.values()), counts[first].rows_total, self.sources(rest))}
         for date in later:
-            involved = self.sources(counts[date].by_source)
-            sources = tuple(one for one in involved if one.rows.landed)
-            shares[date] = Share(counts[date].rows, counts[date].rows_total, sources)
+            sources = tuple(one for one in self.sources(published[date]) if one.rows.landed)
+            shares[date] = Share(_sum(published[date].values()), counts[date].rows_total, sources)
         return shares
+
+
+def _published(rows: Rows) -> Rows:
+    return Rows(landed=rows.published, published=rows.published)
 
 
 def _sum(parts: Iterable[Rows]) -> Rows:
