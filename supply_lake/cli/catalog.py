@@ -1,4 +1,7 @@
-"""``supply-lake datasets``, ``snapshots``, ``show`` and ``objects``: what the metadata store knows."""
+"""``supply-lake datasets``, ``snapshots``, ``show`` and ``objects``: what the metadata store knows.
+
+What belongs here: laying out records. What does not: choosing them (``lake``).
+"""
 
 from __future__ import annotations
 

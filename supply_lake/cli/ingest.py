@@ -1,4 +1,7 @@
-"""``supply-lake ingest``: what is pending, through Dagster, to its end."""
+"""``supply-lake ingest``: what is pending, through Dagster, to its end.
+
+What belongs here: progress, the report, and the exit status. What does not: running anything (``sensors.once`` does).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""``supply-lake query``: SQL over the live set."""
+"""``supply-lake query``: SQL over the live set.
+
+What belongs here: where an answer goes, and in which format. What does not: the query (``query.engine``).
+"""
 
 from __future__ import annotations
 

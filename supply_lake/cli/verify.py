@@ -1,4 +1,7 @@
-"""``supply-lake verify``: the proof from the files."""
+"""``supply-lake verify``: the proof from the files.
+
+What belongs here: progress, the report, and the exit status. What does not: the proof (``query.verify``).
+"""
 
 from __future__ import annotations
 
