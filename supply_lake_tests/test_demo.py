@@ -51,7 +51,9 @@ def lake(shown: str, home: Path) -> Iterator[Lake]:
 
 def test_the_readme_shows_what_the_demo_prints(shown: str) -> None:
     block = next(
-        text for text in re.findall(r"^```\n(.*?)^```$", (ROOT / "README.md").read_text(), re.M | re.S) if "1,010 landed" in text
+        text
+        for text in re.findall(r"^```\n(.*?)^```$", (ROOT / "README.md").read_text(), re.M | re.S)
+        if "1,010 landed" in text
     )
     printed = {line.rstrip() for line in shown.splitlines()}
     assert [line for line in block.splitlines() if line != "…" and line.rstrip() not in printed] == []
