@@ -18,7 +18,7 @@ def well_formed_end(buffer: bytes, delimiter: bytes, quote: bytes, *, limit: int
     """How many leading bytes of the buffer are whole, well-formed records.
 
     :param buffer: bytes that begin at the start of a record
-    :param limit: the greatest length of a record with quotes, in bytes
+    :param limit: the greatest length of a record that runs over several lines, in bytes; near it the slow reader decides
     :param final: nothing follows the buffer, so that its end ends a record
     :returns: the length, 0 when no record ends here, ``None`` when a quote stands where the grammar has none
     """
@@ -31,7 +31,7 @@ def well_formed_end(buffer: bytes, delimiter: bytes, quote: bytes, *, limit: int
     end = len(buffer) if final else _last_newline_outside(buffer, quotes)
     if final and len(quotes) % 2:
         return None
-    return end if _longest_quoted(quotes[quotes < end]) <= limit and len(buffer) - end <= limit else None
+    return end if _longest_record(data, quotes) < limit - 1 else None
 
 
 def _quotes_fit(data: np.ndarray, quotes: np.ndarray, delimiter: int, quote: int) -> bool:
@@ -46,9 +46,11 @@ def _quotes_fit(data: np.ndarray, quotes: np.ndarray, delimiter: int, quote: int
     return bool((_ends_field(after, delimiter) | (after == quote)).all())
 
 
-def _longest_quoted(quotes: np.ndarray) -> int:
-    """Length of the longest stretch between an opening quote and its closing one."""
-    return int((quotes[1::2] - quotes[::2]).max(initial=0))
+def _longest_record(data: np.ndarray, quotes: np.ndarray) -> int:
+    """Length of the longest record, an unfinished last one included; at most one byte less than it is, for CRLF."""
+    breaks = np.flatnonzero((data == _LF) | (data == _CR))
+    outside = breaks[np.searchsorted(quotes, breaks) % 2 == 0]
+    return int(np.diff(outside, prepend=-1, append=len(data)).max())
 
 
 def _ends_field(data: np.ndarray, delimiter: int) -> np.ndarray:

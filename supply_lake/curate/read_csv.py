@@ -97,9 +97,9 @@ class CsvReader:
         if skip is None:
             raise EmptyObject("whitespace only")
         try:
-            reader = csv.reader((line.decode() for line in lines[skip:]), strict=True, **self._dialect())
+            reader = csv.reader(_decoded(lines, skip), strict=True, **self._dialect())
             names = next(reader)
-        except (csv.Error, UnicodeDecodeError) as error:
+        except (csv.Error, UnicodeDecodeError, _NulByte) as error:
             raise UnreadableObject(f"its header line cannot be read ({error})") from None
         taken = skip + reader.line_num
         self._buffer = self._buffer[sum(len(line) for line in lines[:taken]) :]
@@ -199,6 +199,9 @@ class _Aside:
 
 class _NulByte(Exception):
     """A NUL in a line of text."""
+
+    def __str__(self) -> str:
+        return "it has a NUL byte"
 
 
 def column_names(names: list[str]) -> tuple[str, ...]:
@@ -300,7 +303,8 @@ def _has_blank_line(data: bytes) -> bool:
 
 
 def _decoded(lines: list[bytes], start: int) -> Iterator[str]:
-    for line in lines[start:]:
+    for at in range(start, len(lines)):  # by index: a slice would copy the rest of the file for every broken line
+        line = lines[at]
         if b"\0" in line:
             raise _NulByte
         yield line.decode()

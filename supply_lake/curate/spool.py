@@ -30,7 +30,7 @@ class Spool:
         self._frames[at] = self._kept(frame)
 
     def _kept(self, frame: pl.DataFrame) -> pl.DataFrame | Path:
-        size = frame.estimated_size()
+        size = int(frame.estimated_size())
         if self._held + size <= self._budget:
             self._held += size
             return frame
@@ -60,7 +60,7 @@ class Spool:
         if isinstance(kept, Path):
             kept.unlink()
         else:
-            self._held -= kept.estimated_size()
+            self._held -= int(kept.estimated_size())
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
         return (self.get(at) for at in range(len(self._frames)))
