@@ -18,6 +18,7 @@ import polars as pl
 
 from supply_lake.datasets.spec import Column, DatasetSpec, DataType, Format
 
+_JSON_STARTS = tuple('[{"')  # a list column takes any other text as its one item
 _DATE_FORMATS = ("%Y-%m-%d",)
 _TIME_FORMATS = ("%H:%M:%S%.f", "%H:%M")
 _TIMESTAMP_FORMATS = (
@@ -93,7 +94,9 @@ def cast_column(raw: pl.Series, column: Column, spec: DatasetSpec) -> CastResult
     if typed and raw.dtype == target and not raw.dtype.is_float():
         return CastResult(raw, None, 0)
     text, coerced = _as_text(raw, column, spec.format)
-    if typed and (raw.dtype.is_nested() or raw.dtype.is_temporal()):
+    if typed and raw.dtype.is_temporal() and column.dtype.name in ("date", "timestamp"):
+        values = _typed_moments(raw, column)
+    elif typed and (raw.dtype.is_nested() or raw.dtype.is_temporal()):
         values = raw.cast(target, strict=False)
     else:
         values, more = _cast_text(text, column, spec.format)
@@ -250,12 +253,29 @@ def _timestamps(text: pl.Series, column: Column, form: Format) -> pl.Series:
         parsed = _no_short_years(parsed, values)
         if parsed.dtype == pl.Datetime("us", "UTC"):
             return parsed
-        if column.timezone == "UTC":
-            return parsed.dt.replace_time_zone("UTC")
-        placed = parsed.dt.replace_time_zone(column.timezone, ambiguous="null", non_existent="null")
-        return placed.dt.convert_time_zone("UTC")
+        return _placed(parsed, column.timezone)
 
     return _first_that_parses(text, column.formats or _TIMESTAMP_FORMATS, parse)
+
+
+def _typed_moments(raw: pl.Series, column: Column) -> pl.Series:
+    """Typed dates and timestamps as the declared one of the two; a timestamp is a date at midnight only."""
+    if column.dtype.name == "date":
+        days = raw.cast(pl.Date, strict=False)
+        if raw.dtype == pl.Date:
+            return days
+        local = raw.dt.replace_time_zone(None) if getattr(raw.dtype, "time_zone", None) else raw
+        return pl.select(pl.when(local == days.cast(local.dtype)).then(days))[:, 0]
+    moments = raw.cast(pl.Datetime("us", getattr(raw.dtype, "time_zone", None)), strict=False)
+    zoned = getattr(moments.dtype, "time_zone", None) is not None
+    return moments.dt.convert_time_zone("UTC") if zoned else _placed(moments, column.timezone)
+
+
+def _placed(local: pl.Series, zone: str) -> pl.Series:
+    """Times of a zone in UTC; an hour that its clock skips or shows twice is null."""
+    if zone == "UTC":
+        return local.dt.replace_time_zone("UTC")
+    return local.dt.replace_time_zone(zone, ambiguous="null", non_existent="null").dt.convert_time_zone("UTC")
 
 
 # --- JSON and nested values
@@ -283,7 +303,8 @@ def _nested_value(text: str | None, kind: DataType) -> Any:
     if text is None:
         return None
     try:
-        return _fit(json.loads(text, parse_float=Decimal), kind)
+        value = text if kind.name == "list" and text[:1] not in _JSON_STARTS else json.loads(text, parse_float=Decimal)
+        return _fit(value, kind)
     except (ValueError, TypeError, InvalidOperation, RecursionError):
         return None
 

@@ -17,6 +17,7 @@ from typing import Any, cast
 import ijson
 import polars as pl
 
+from supply_lake.curate.json_items import MAX_DEPTH, Flawed, array_items, depth
 from supply_lake.curate.raw import BadRecord, EmptyObject, RawChunk
 from supply_lake.curate.source import BLOCK, PlainBytes
 from supply_lake.datasets.spec import DatasetSpec
@@ -29,7 +30,7 @@ _MAX_LINE = 64 * 1024 * 1024
 
 def read_lines(stream: PlainBytes, spec: DatasetSpec) -> Iterator[RawChunk]:
     """JSON lines: one record a line; a line that is no JSON object is set aside alone."""
-    paths = _paths(spec)
+    paths, known = _paths(spec), spec.columns[0].names_in_files[0]
     numbered = enumerate(_lines(stream), start=1)
     seen = blank = False
     while batch := list(islice(numbered, RECORDS_PER_CHUNK)):
@@ -43,7 +44,7 @@ def read_lines(stream: PlainBytes, spec: DatasetSpec) -> Iterator[RawChunk]:
                 records.append((number, _decode(line)))
             except ValueError as error:
                 bad.append(BadRecord(number, line.decode("utf-8", "backslashreplace")[:_RAW_LIMIT], _why(error)))
-        yield _chunk(records, bad, paths)
+        yield _chunk(records, bad, paths, known)
     if not seen:
         raise EmptyObject("whitespace only" if blank else "zero bytes")
 
@@ -51,26 +52,37 @@ def read_lines(stream: PlainBytes, spec: DatasetSpec) -> Iterator[RawChunk]:
 def read_document(stream: PlainBytes, spec: DatasetSpec) -> Iterator[RawChunk]:
     """One JSON document, streamed: its records stand in an array, at the top or under ``records_path``.
 
-    :raises UnreadableObject: the document breaks off or is no JSON; what was read of it before does not count
+    :raises UnreadableObject: the document breaks off, is no JSON, or has no array where the records should be; what was read
+        of it before does not count
     """
-    paths = _paths(spec)
-    path = f"{spec.format.records_path}.item" if spec.format.records_path else "item"
+    paths, known = _paths(spec), spec.columns[0].names_in_files[0]
     source = _Peeked(stream)
     if not source.head.strip():
         raise EmptyObject("whitespace only" if source.head else "zero bytes")
-    items = enumerate(ijson.items(source, path), start=1)
+    found = array_items(source, spec.format.records_path)
     seen = False
     try:
-        while batch := list(islice(items, RECORDS_PER_CHUNK)):
+        while batch := list(islice(found, RECORDS_PER_CHUNK)):
             seen = True
-            bad = [
-                BadRecord(at, _text(item)[:_RAW_LIMIT], "is no JSON object") for at, item in batch if not isinstance(item, dict)
-            ]
-            yield _chunk([(at, item) for at, item in batch if isinstance(item, dict)], bad, paths)
+            records, bad = [], []
+            for number, item in batch:
+                try:
+                    records.append((number, _record(item)))
+                except ValueError as error:
+                    bad.append(BadRecord(number, (_text(item) or "")[:_RAW_LIMIT], str(error)))
+            yield _chunk(records, bad, paths, known)
     except (ijson.JSONError, UnicodeDecodeError, RecursionError) as error:
         raise UnreadableObject(f"is no whole JSON document ({_first_line(error)})") from None
     if not seen:
         raise EmptyObject("header only")
+
+
+def _record(item: Any) -> dict[str, Any]:
+    if isinstance(item, Flawed):
+        raise ValueError(item.reason)
+    if not isinstance(item, dict):
+        raise ValueError("is no JSON object")
+    return item
 
 
 class _Peeked:
@@ -105,12 +117,18 @@ def _lines(stream: PlainBytes) -> Iterator[bytes]:
 
 def _decode(line: bytes) -> dict[str, Any]:
     try:
-        record = json.loads(line, parse_float=_Digits, parse_int=_Digits, object_pairs_hook=_unique)
+        record = json.loads(
+            line, parse_float=_Digits, parse_int=_Digits, parse_constant=_no_constant, object_pairs_hook=_unique
+        )
     except RecursionError:
         raise ValueError("is nested too deep") from None
-    if not isinstance(record, dict):
-        raise ValueError("is no JSON object")
-    return record
+    if line.count(b"[") + line.count(b"{") > MAX_DEPTH and depth(record) > MAX_DEPTH:
+        raise ValueError("is nested too deep")
+    return _record(record)
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"is no JSON: {name} is no number")
 
 
 class _Digits(str):
@@ -142,10 +160,12 @@ def _paths(spec: DatasetSpec) -> dict[str, tuple[str, ...]]:
     return {name: tuple(name.split(".")) for name in dotted}
 
 
-def _chunk(records: list[tuple[int, dict[str, Any]]], bad: list[BadRecord], paths: dict[str, tuple[str, ...]]) -> RawChunk:
-    """One text column for every top-level name and dotted path that occurs."""
+def _chunk(
+    records: list[tuple[int, dict[str, Any]]], bad: list[BadRecord], paths: dict[str, tuple[str, ...]], known: str
+) -> RawChunk:
+    """One text column for every top-level name and dotted path that occurs; ``known`` when all the records are ``{}``."""
     flat = [_flatten(record, paths) for _, record in records]
-    names = dict.fromkeys(name for record in flat for name in record)
+    names = dict.fromkeys(name for record in flat for name in record) or {known: None}
     frame = pl.DataFrame([pl.Series(name, [record.get(name) for record in flat], pl.String) for name in names])
     return RawChunk(frame, pl.Series("line", [at for at, _ in records], pl.Int64), bad)
 
@@ -163,6 +183,8 @@ def _flatten(record: dict[str, Any], paths: dict[str, tuple[str, ...]]) -> dict[
 
 
 def _text(value: Any) -> Any:
+    if isinstance(value, Flawed):
+        value = value.value
     if value is None or isinstance(value, str):
         return None if value is None else str(value)
     if isinstance(value, bool):

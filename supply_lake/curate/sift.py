@@ -65,7 +65,9 @@ class Sifter:
         notes.update(dict.fromkeys(matching.notes, 1))
         typed, failures, coerced = self._cast(chunk.frame, matching)
         notes.update(coerced)
-        failures = _every_row(height, matching.problem) if matching.problem else self._judge(typed, failures)
+        failures = (
+            _every_row(height, matching.problem) if matching.problem else self._judge(typed, failures, chunk.frame, matching)
+        )
         good = self._good(typed, failures, chunk.lines, src)
         aside = bad
         if failures.height:
@@ -98,7 +100,7 @@ class Sifter:
         frame = pl.DataFrame(values) if values else pl.DataFrame()
         return frame, pl.concat(failures) if failures else pl.DataFrame(schema=FAILURES), coerced
 
-    def _judge(self, typed: pl.DataFrame, failures: pl.DataFrame) -> pl.DataFrame:
+    def _judge(self, typed: pl.DataFrame, failures: pl.DataFrame, raw: pl.DataFrame, matching: Matching) -> pl.DataFrame:
         """All failures: those of the casts, those of the contract, and those of the key."""
         declared = typed.select([column.name for column in self.spec.columns])
         found = [broken(self.schema, declared), key_problems(self.spec, declared), self._undated(declared)]
@@ -106,7 +108,7 @@ class Sifter:
         later = pl.concat([one for one in found if one.height] or [pl.DataFrame(schema=FAILURES)])
         if failures.height and later.height:
             later = later.join(failures.select("row", "column"), on=["row", "column"], how="anti", nulls_equal=True)
-        return pl.concat([failures, later])
+        return pl.concat([failures, _with_raw_values(later, raw, matching)])
 
     def _undated(self, typed: pl.DataFrame) -> pl.DataFrame:
         column = self.spec.partition_date.column
@@ -142,6 +144,17 @@ def _failures(result: CastResult) -> list[pl.DataFrame]:
         .with_columns(pl.lit(failure.column).alias("column"), pl.lit(failure.reason).alias("reason"))
         .select(list(FAILURES))
     ]
+
+
+def _with_raw_values(failures: pl.DataFrame, raw: pl.DataFrame, matching: Matching) -> pl.DataFrame:
+    """What the file says, in place of the typed values that broke a rule."""
+    parts = []
+    for (column,), part in failures.partition_by("column", as_dict=True, maintain_order=True).items():
+        name = matching.found.get(column) if column is not None else None
+        if name is not None and raw.schema[name] == pl.String:
+            part = part.with_columns(raw[name].gather(part["row"]).alias("value"))
+        parts.append(part)
+    return pl.concat(parts) if parts else failures
 
 
 def _every_row(height: int, reason: str, column: str | None = None) -> pl.DataFrame:

@@ -1,0 +1,278 @@
+"""Values: text stays text, numbers stay exact, dates are real, and what cannot be said exactly is rejected with its raw value."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+from decimal import Decimal
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from supply_lake_tests.curate.curation import column, curate, dataset
+
+UTC = dt.UTC
+
+
+def cast(texts: list[str], kind: str, form: dict[str, Any] | None = None, **fields: Any) -> tuple[list[Any], list[str]]:
+    """Published values, and the raw values that were rejected, of one column of CSV."""
+    spec = dataset(
+        "id", column("v", kind, **fields), format={"type": "csv", **(form or {}), "delimiter": "|"}, error_threshold=1.0
+    )
+    done = curate(spec, "id|v\n" + "".join(f"{at}|{text}\n" for at, text in enumerate(texts)))
+    assert all(reasons == [("v", value)] for _, reasons in done.set_aside() for value in [reasons[0][1]])
+    return [row[1] for row in done.values], [reasons[0][1] for _, reasons in done.set_aside()]
+
+
+CODES = ["007", "1e5", "NA", "N/A", "null", "-", "True", "123456789012345678901234567890", "1.0", "NaN", "0x1F", " x ", "None"]
+
+
+def test_p7_text_stays_text() -> None:
+    assert cast(CODES, "string") == (CODES, [])
+
+
+def test_p7_only_declared_texts_are_null() -> None:
+    assert cast(["", "NA", "-"], "string") == ([None, "NA", "-"], [])
+    assert cast(["", "NA", "-"], "string", nulls=["NA", "-"]) == (["", None, None], [])
+    assert cast(["", "NA", "7"], "int64", {"null_values": ["", "NA"]}) == ([None, None, 7], [])
+
+
+def test_trim_is_declared() -> None:
+    assert cast([" x ", "  "], "string", {"trim": True}) == (["x", None], [])
+    assert cast([" 7 "], "int64", {"trim": True}) == ([7], [])
+    assert cast([" 7"], "int64") == ([], [" 7"])
+
+
+def test_p8_integers_are_exact_or_rejected() -> None:
+    good = ["0", "-1", "+5", "007", "9223372036854775807", "-9223372036854775808", "9007199254740993"]
+    bad = ["9223372036854775808", "1.0", "1e3", "1,000", "1_000", "x", "NaN", "٣", "--1", "0x10"]
+    assert cast(good + bad, "int64") == ([int(one) for one in good], bad)
+    assert cast(["127", "128", "-129"], "int8") == ([127], ["128", "-129"])
+    assert cast(["255", "256", "-1"], "uint8") == ([255], ["256", "-1"])
+    assert cast(["18446744073709551615", "18446744073709551616"], "uint64") == ([2**64 - 1], ["18446744073709551616"])
+
+
+def test_p8_integers_written_as_floats_when_declared() -> None:
+    spec = dataset(column("v", "int64", integral_floats=True), "x")
+    done = curate(spec, "v,x\n17850.0,\n5,\n7.,\n9007199254740993.0,\n7.5,\n.0,\nx.0,\n")
+    assert [row[0] for row in done.values] == [17850, 5, 7, 9007199254740993]
+    assert [reasons[0][1] for _, reasons in done.set_aside()] == ["7.5", ".0", "x.0"]
+    assert any("floats" in note and "3 times" in note for note in done.notes)
+
+
+def test_p8_decimals_are_exact_or_rejected() -> None:
+    good = ["0", "1.2", "1.20", "1.2000", "-9999999999.99", ".5", "+7.", "0001.5"]
+    bad = ["1.239", "1.201", "10000000000.00", "NaN", "1.2.3", "1,5", "-", "", "1.995", "x", "Infinity", "."]
+    values, rejected = cast(good + [one for one in bad if one], "decimal(12,2)")
+    assert values == [Decimal(one).quantize(Decimal("0.01")) for one in good]
+    assert rejected == [one for one in bad if one]
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**6), max_value=10**6), min_size=1, max_size=9)
+)
+def test_p8_no_decimal_is_ever_rounded(numbers: list[Decimal]) -> None:
+    texts = [f"{one:f}" for one in numbers]
+    fits = [one for one in numbers if one == one.quantize(Decimal("0.001"))] if numbers else []
+    assert cast(texts, "decimal(20,3)")[0] == fits
+
+
+def test_p8_declared_marks() -> None:
+    german = {"decimal_mark": ",", "thousands_mark": "."}
+    assert cast(["1.234,56", "1234,5", "12.34,5", "1.2345,0", "1,5"], "decimal(12,2)", german) == (
+        [Decimal("1234.56"), Decimal("1234.50"), Decimal("1.50")],
+        ["12.34,5", "1.2345,0"],
+    )
+    assert cast(["1,234.56", "12,34", "1234"], "float64", {"thousands_mark": ","}) == ([1234.56, 1234.0], ["12,34"])
+    assert cast(["1.234", "1,234"], "int64", german) == ([1234], ["1,234"])
+    assert cast(["1.5", "1,5"], "float64", {"decimal_mark": ","}) == ([1.5], ["1.5"])
+    assert cast(["1 234", "1 23"], "int64", {"thousands_mark": " "}) == ([1234], ["1 23"])
+
+
+def test_p8_accounting_forms_and_percents_are_no_numbers() -> None:
+    assert cast(["(12.5)", "12%", "$5", "5-"], "float64") == ([], ["(12.5)", "12%", "$5", "5-"])
+
+
+def test_p8_floats_are_finite() -> None:
+    bad = ["NaN", "Infinity", "-inf", "1e400", "1_0", "x"]
+    assert cast(["1.5", "1e-3", "-0.0", ".5", *bad], "float64") == ([1.5, 0.001, 0.0, 0.5], bad)
+    assert cast(["1e39"], "float32") == ([], ["1e39"])
+
+
+def test_booleans_by_declared_texts() -> None:
+    assert cast(["true", "0", "Y", "No", "", "2"], "boolean") == ([True, False, True, None], ["No", "2"])
+    assert cast(["ja", "nein", "true"], "boolean", true_values=["ja"], false_values=["nein"]) == ([True, False], ["true"])
+
+
+def test_p9_dates_are_iso_unless_declared() -> None:
+    good = ["2026-03-04", "0001-01-01", "9999-12-31", "2024-02-29"]
+    bad = ["03/04/2026", "2026-02-30", "2025-02-29", "10000-01-01", "26-03-04", "2026-13-01", "yesterday"]
+    assert cast(good + bad, "date") == ([dt.date.fromisoformat(one) for one in good], bad)
+
+
+def test_p9_several_formats_in_one_column_in_order() -> None:
+    formats = ["%d-%b-%y", "%m/%d/%Y"]
+    values, bad = cast(["2-Jun-06", "12-Dec-15", "1/22/2020", "01/02/2020", "22/1/2020", "1/2/20"], "date", formats=formats)
+    assert values == [dt.date(2006, 6, 2), dt.date(2015, 12, 12), dt.date(2020, 1, 22), dt.date(2020, 1, 2)]
+    assert bad == ["22/1/2020", "1/2/20"]
+
+
+def test_p9_an_ambiguous_date_is_read_as_declared() -> None:
+    assert cast(["03/04/2026"], "date", formats="%m/%d/%Y")[0] == [dt.date(2026, 3, 4)]
+    assert cast(["03/04/2026"], "date", formats="%d/%m/%Y")[0] == [dt.date(2026, 4, 3)]
+
+
+def test_p9_timestamps_are_utc() -> None:
+    texts = {
+        "2026-01-02T03:04:05": dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+        "2026-01-02 03:04:05": dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+        "2026-01-02 03:04:05.25": dt.datetime(2026, 1, 2, 3, 4, 5, 250_000, tzinfo=UTC),
+        "2026-01-02T03:04:05Z": dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+        "2026-01-02T03:04:05+02:00": dt.datetime(2026, 1, 2, 1, 4, 5, tzinfo=UTC),
+        "2026-01-02T03:04:05.5-0330": dt.datetime(2026, 1, 2, 6, 34, 5, 500_000, tzinfo=UTC),
+        "2026-01-02T03:04": dt.datetime(2026, 1, 2, 3, 4, tzinfo=UTC),
+        "2026-01-02": dt.datetime(2026, 1, 2, tzinfo=UTC),
+        "0001-01-01T00:00:00": dt.datetime(1, 1, 1, tzinfo=UTC),
+        "9999-12-31T23:59:59": dt.datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC),
+    }
+    bad = ["2026-02-30T00:00:00", "2026-01-02T25:00:00", "noon"]
+    assert cast([*texts, *bad], "timestamp") == (list(texts.values()), bad)
+    assert cast(["1/22/2020 17:00", "1/2/2020 7:05"], "timestamp", formats="%m/%d/%Y %H:%M")[0] == [
+        dt.datetime(2020, 1, 22, 17, tzinfo=UTC),
+        dt.datetime(2020, 1, 2, 7, 5, tzinfo=UTC),
+    ]
+
+
+def test_p9_a_zone_without_the_hour_or_with_two_of_it_is_not_guessed() -> None:
+    texts = ["2026-03-29T02:30:00", "2026-10-25T02:30:00", "2026-07-01T12:00:00", "2026-10-25T02:30:00+02:00"]
+    values, bad = cast(texts, "timestamp", timezone="Europe/Paris")
+    assert values == [dt.datetime(2026, 7, 1, 10, tzinfo=UTC), dt.datetime(2026, 10, 25, 0, 30, tzinfo=UTC)]
+    assert bad == texts[:2]
+
+
+def test_times() -> None:
+    values, bad = cast(["07:05:09", "07:05", "07:05:09.5", "25:00"], "time")
+    assert values == [dt.time(7, 5, 9), dt.time(7, 5), dt.time(7, 5, 9, 500_000)]
+    assert bad == ["25:00"]
+
+
+def test_a_rejected_row_keeps_every_reason_and_its_raw_text() -> None:
+    spec = dataset(
+        "a", column("n", "int64", checks={"gt": 5}), column("m", "int64", checks={"isin": [1, 2]}), column("d", "date")
+    )
+    done = curate(spec, "a,n,m,d\nx,one,9,2026-02-30\ny,6,1,2026-01-01\n")
+    assert done.values == [("y", 6, 1, dt.date(2026, 1, 1))]
+    [(line, reasons)] = done.set_aside()
+    assert line == 2
+    assert sorted(reasons) == [("d", "2026-02-30"), ("m", "9"), ("n", "one")]
+    assert '"n":"one"' in done.raws()[0]
+    assert done.rows.rejected == 1
+
+
+def test_a_value_that_cannot_be_cast_is_not_blamed_for_being_null_too() -> None:
+    done = curate(dataset("a", column("n", "int64", nullable=False)), "a,n\nx,one\ny,\n")
+    assert [reasons for _, reasons in done.set_aside()][0] == [("n", "one")]
+    assert len(done.set_aside()) == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "checks", "good", "bad"),
+    [
+        ("int64", {"ge": 0, "lt": 10}, ["0", "9", ""], ["-1", "10"]),
+        ("decimal(6,2)", {"gt": "0.10"}, ["0.11"], ["0.10"]),
+        ("date", {"le": "2026-01-31"}, ["2026-01-31"], ["2026-02-01"]),
+        ("timestamp", {"lt": "2026-01-31T12:00:00+01:00"}, ["2026-01-31T10:59:59"], ["2026-01-31T11:00:00"]),
+        ("string", {"isin": ["x", "y"]}, ["x", ""], ["z"]),
+        ("string", {"notin": ["x"]}, ["z"], ["x"]),
+        ("string", {"matches": "a|bc"}, ["a", "bc"], ["ab", "abc", "bcd"]),
+        ("string", {"min_length": 2, "max_length": 3}, ["ab", "äöü"], ["a", "abcd"]),
+        ("string", {"min_length": 2}, ["ab"], ["a"]),
+        ("float64", {"isin": [1, 2.5]}, ["1", "2.5"], ["3"]),
+    ],
+)
+def test_checks_reject_what_breaks_them(kind: str, checks: dict[str, Any], good: list[str], bad: list[str]) -> None:
+    values, rejected = cast(good + bad, kind, checks=checks)
+    assert len(values) == len(good)
+    assert rejected == bad
+
+
+def positive(values: pl.Series) -> pl.Series:
+    return values > 0
+
+
+def ordered(rows: pl.DataFrame) -> pl.Series:
+    return rows["lo"] <= rows["hi"]
+
+
+def test_python_checks_of_columns_and_rows() -> None:
+    here = __name__
+    spec = dataset(
+        column("lo", "int64", checks={"python": [f"{here}:positive"]}), column("hi", "int64"), row_checks=[f"{here}:ordered"]
+    )
+    done = curate(spec, "lo,hi\n1,2\n-1,2\n3,2\n,2\n1,x\n")
+    assert done.values == [(1, 2), (None, 2)]
+    assert [line for line, _ in done.set_aside()] == [3, 4, 6]
+
+
+# --- typed values of Parquet
+
+
+def typed(frame: pl.DataFrame, *columns: dict[str, Any]) -> Any:
+    file = io.BytesIO()
+    frame.write_parquet(file)
+    return curate(dataset(*columns, format={"type": "parquet"}), file.getvalue())
+
+
+def test_p6_widening_keeps_every_value() -> None:
+    frame = pl.DataFrame({"i": pl.Series([1, None], dtype=pl.Int32), "f": pl.Series([1, 2], dtype=pl.Int8), "d": [1.25, 0.1]})
+    done = typed(frame, column("i", "int64"), column("f", "float64"), column("d", "decimal(10,2)"))
+    assert done.values == [(1, 1.0, Decimal("1.25")), (None, 2.0, Decimal("0.10"))]
+
+
+def test_p6_narrowing_rejects_what_does_not_fit() -> None:
+    frame = pl.DataFrame({"i": [1, 300], "n": [1.0, 1.5]})
+    done = typed(frame, column("i", "int8"), column("n", "int64", integral_floats=True))
+    assert done.values == [(1, 1)]
+    assert done.set_aside() == [(2, [("i", "300"), ("n", "1.5")])]
+
+
+def test_p6_typed_values_become_text_and_moments() -> None:
+    frame = pl.DataFrame(
+        {
+            "s": [7, 2**53 + 1],
+            "day": [dt.datetime(2026, 1, 2), dt.datetime(2026, 1, 3)],
+            "at": pl.Series([dt.datetime(2026, 1, 2, 3), None], dtype=pl.Datetime("ns")),
+            "c": pl.Series(["x", "y"], dtype=pl.Categorical),
+            "t": ["2026-01-02", "2026-01-03"],
+        }
+    )
+    done = typed(frame, column("s"), column("day", "date"), column("at", "timestamp"), column("c"), column("t", "date"))
+    day, at = dt.date(2026, 1, 2), dt.datetime(2026, 1, 2, 3, tzinfo=UTC)
+    assert done.values[0] == ("7", day, at, "x", day)
+    assert done.values[1][0] == "9007199254740993"
+    assert done.values[1][2] is None
+
+
+def test_p6_a_typed_local_time_is_placed_in_its_zone() -> None:
+    frame = pl.DataFrame({"at": [dt.datetime(2026, 7, 1, 12)]})
+    done = typed(frame, column("at", "timestamp", timezone="Europe/Paris"))
+    assert done.values == [(dt.datetime(2026, 7, 1, 10, tzinfo=UTC),)]
+
+
+def test_p6_a_typed_time_of_day_is_not_cut_off_to_make_a_date() -> None:
+    done = typed(pl.DataFrame({"day": [dt.datetime(2026, 1, 2, 3)]}), column("day", "date"))
+    assert done.rows.rejected == 1
+
+
+def test_p6_null_column_becomes_typed() -> None:
+    assert typed(pl.DataFrame({"a": [None, None]}), column("a", "decimal(5,1)")).values == [(None,), (None,)]
+
+
+def test_p6_nested_parquet_keeps_its_form() -> None:
+    frame = pl.DataFrame({"l": [["x", "y"], []], "s": [{"a": 1, "b": "q"}, {"a": 2, "b": None}]})
+    done = typed(frame, column("l", "list<string>"), column("s", "struct<a:int64,b:string>"))
+    assert done.values == [(["x", "y"], {"a": 1, "b": "q"}), ([], {"a": 2, "b": None})]
