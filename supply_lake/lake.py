@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
 import pyarrow as pa
 
@@ -24,10 +24,12 @@ from supply_lake.query import engine
 from supply_lake.query.engine import Answer, View
 from supply_lake.query.live_set import Rejects, live_set, one_snapshot
 from supply_lake.query.tables import identifier
-from supply_lake.query.verify import Report, verify
 from supply_lake.settings import Settings
 from supply_lake.snapshots.records import Snapshot
 from supply_lake.storage.object_store import ObjectVersion
+
+if TYPE_CHECKING:
+    from supply_lake.query.verify import Report
 
 _REJECTS = """
     SELECT outcome, source, line, one."column" AS "column", one."value" AS "value", one.reason AS reason, raw,
@@ -245,6 +247,8 @@ class Lake:
         :param landing: count again what landed, too, from the object versions that are still there
         :param on_file: called with the bytes of each file that was read
         """
+        from supply_lake.query.verify import verify  # what reads needs no Parquet library; DuckDB has its own
+
         specs = [self._spec(name) for name in names or self.stores.registry]
         return [verify(self.stores, spec, landing=landing, on_file=on_file) for spec in specs]
 

@@ -52,12 +52,15 @@ def app() -> None:
     """
 
 
-def run(args: Sequence[str] | None = None) -> int:
+def run(args: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - one way to end per line
     """Run the command, and return its exit status; nothing that goes wrong gets past here."""
     try:
-        result = app.main(args, prog_name="supply-lake", standalone_mode=False)
+        with app.make_context("supply-lake", list(sys.argv[1:] if args is None else args)) as context:
+            app.invoke(context)
         sys.stdout.flush()
-        return result if isinstance(result, int) else 0
+        return 0
+    except click.exceptions.Exit as ended:  # --help and --version
+        return ended.exit_code
     except click.ClickException as error:
         error.show()
         return error.exit_code

@@ -1,4 +1,7 @@
-"""``supply-lake rejects``: what was set aside, and why."""
+"""``supply-lake rejects``: what was set aside, and why.
+
+What belongs here: laying out rejected rows. What does not: finding them (``lake``).
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,17 @@ if TYPE_CHECKING:
 
 _ROWS = 20
 _FIELDS = 'source, line, "column", "value", reason, raw, outcome, snapshot_id'
-_BY_RULE = """
-    SELECT outcome, "column", any_value(rule) AS rule, count(*) AS times, arg_min("value", (source, line)) AS example,
+# Rows that broke one rule are told together, whatever line or file their reasons name.
+_BY_RULE = r"""
+    SELECT outcome, "column", CASE WHEN count(DISTINCT reason) = 1 THEN any_value(reason) ELSE rule END AS rule,
+           count(*) AS times, arg_min("value", (source, line)) AS example,
            arg_min(source, (source, line)) AS source, arg_min(line, (source, line)) AS line
-    FROM (SELECT *, regexp_replace(reason, '[0-9]+', '…', 'g') AS shape, reason AS rule FROM ({rejects}))
-    GROUP BY outcome, "column", shape ORDER BY times DESC, rule
+    FROM (
+        SELECT *, regexp_replace(regexp_replace(reason, 'line [0-9]+ of .+, which', 'line … of …, which'),
+                                 '[0-9]+', '…', 'g') AS rule
+        FROM ({rejects})
+    )
+    GROUP BY outcome, "column", rule ORDER BY times DESC, rule
 """
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import shutil
 import uuid
 from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -25,13 +26,38 @@ from supply_lake.query.tables import identifier, rejects_view, rows_views
 from supply_lake.snapshots.store import MetadataStore
 
 BATCH_ROWS = 65_536
+T = TypeVar("T")
+
+
+class Worker:
+    """The thread that DuckDB works in. While it works DuckDB may answer to no signal; the thread that waits for it does."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="query")
+
+    def run(self, work: Callable[[], T]) -> T:
+        """Have the work done. If waiting for it is broken off, by Ctrl-C for one, the query is given up."""
+        future = self._pool.submit(work)
+        try:
+            return future.result()
+        except BaseException:
+            while not future.done():
+                self._connection.interrupt()  # in vain if the work is between two queries, so again
+                wait([future], timeout=0.1)
+            raise
+
+    def close(self) -> None:
+        """End the thread."""
+        self._pool.shutdown()
 
 
 class Answer:
     """The answer to one query, as a stream. Closing it gives up the engine behind it."""
 
-    def __init__(self, reader: pa.RecordBatchReader, tables: Collection[str]) -> None:
+    def __init__(self, reader: pa.RecordBatchReader, tables: Collection[str], worker: Worker) -> None:
         self._reader = reader
+        self._worker = worker
         self._tables = list(tables)
         self.schema: pa.Schema = reader.schema
 
@@ -41,7 +67,8 @@ class Answer:
         :raises QueryError: the query fails on the way
         """
         with _told(self._tables):
-            yield from self._reader
+            while (batch := self._worker.run(lambda: next(self._reader, None))) is not None:
+                yield batch
 
     def table(self) -> pa.Table:
         """All rows at once."""
@@ -80,15 +107,21 @@ def run(stores: Stores, sql: str, view: View | None = None) -> Iterator[Answer]:
     scratch = stores.settings.scratch / f"query-{uuid.uuid4().hex}"
     settings = stores.settings
     connection = sandbox.connect(memory_bytes=settings.memory_bytes, threads=settings.threads, temp_directory=scratch)
+    worker = Worker(connection)
     try:
         with _told(names):
-            statement = check(connection, sql)
-            _bind(connection, stores, statement.tables, view or View.of(stores.metadata))
-            reader = connection.execute(statement.sql).to_arrow_reader(BATCH_ROWS)
-        yield Answer(reader, names)
+            reader = worker.run(lambda: _begin(connection, stores, sql, view or View.of(stores.metadata)))
+        yield Answer(reader, names, worker)
     finally:
+        worker.close()
         connection.close()
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _begin(connection: duckdb.DuckDBPyConnection, stores: Stores, sql: str, view: View) -> pa.RecordBatchReader:
+    statement = check(connection, sql)
+    _bind(connection, stores, statement.tables, view)
+    return connection.execute(statement.sql).to_arrow_reader(BATCH_ROWS)
 
 
 def _bind(connection: duckdb.DuckDBPyConnection, stores: Stores, named: frozenset[str] | None, view: View) -> None:

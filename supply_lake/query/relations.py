@@ -14,13 +14,15 @@ import io
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
-import pyarrow.dataset as ds
 
 from supply_lake.storage.object_store import ObjectStore
+
+if TYPE_CHECKING:
+    from pyarrow.dataset import Dataset
 
 _GLOB_CHARACTERS = frozenset("*?[]{}")
 _PARTITION = "strptime(regexp_extract(_file, '.*/(year=.*)/snapshot_id=', 1), 'year=%Y/month=%m/day=%d')::DATE"
@@ -68,8 +70,10 @@ class Relations:
         return name
 
 
-def dataset_over(store: ObjectStore, files: Sequence[LakeFile]) -> ds.Dataset:
+def dataset_over(store: ObjectStore, files: Sequence[LakeFile]) -> Dataset:
     """A pyarrow dataset of files of one schema, at least one. A filter on what a path says leaves other files unopened."""
+    import pyarrow.dataset as ds  # half a second, which local lakes need not spend
+
     parquet = ds.ParquetFileFormat()
     fragments = [
         parquet.make_fragment(

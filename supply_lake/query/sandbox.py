@@ -37,14 +37,13 @@ def connect(*, memory_bytes: int, threads: int, temp_directory: Path) -> duckdb.
     }
     if threads:
         config["threads"] = threads
-    connection = duckdb.connect(":memory:", config=config)
-    connection.execute("SET TimeZone = 'UTC'")
-    return connection
+    return duckdb.connect(":memory:", config=config)
 
 
 def lock(connection: duckdb.DuckDBPyConnection, files: Iterable[str]) -> None:
-    """From here on the connection reads these files and nothing else, and its settings stay as they are."""
+    """From here on the connection reads these files and nothing else, tells time in UTC, and keeps these settings."""
     listed = ", ".join(quoted(file) for file in files)
+    connection.execute("SET TimeZone = 'UTC'")
     connection.execute(f"SET allowed_paths = [{listed}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")

@@ -1,0 +1,266 @@
+"""What each verb prints, and how it ends."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from supply_lake.landing.ledger import ObjectState
+from supply_lake.snapshots.records import snapshot_json
+from supply_lake_tests.cli.conftest import Cli
+from supply_lake_tests.query.made_lake import ORDERS, MadeLake, named
+
+ONE = ("o1", 1, Decimal("1.50"))
+TWO = ("o2", 2, Decimal("2.50"))
+BAD = (3, "quantity", "many", "is no int64")
+TOMORROW = (dt.datetime.now(dt.UTC) + dt.timedelta(days=1)).isoformat()
+
+
+def test_land_puts_files_under_the_datasets_keys(lake: MadeLake, cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "new.csv"
+    file.write_text("order_id,quantity,price\n")
+    done = cli("land", "orders", str(file), "--date", "2026-11-03", "--json")
+    assert done.status == 0
+    (landed,) = json.loads(done.out)
+    assert landed["key"] == "orders/2026/11/03/new.csv"
+    assert Path(landed["uri"]).read_bytes() == file.read_bytes()
+    assert (landed["dataset"], landed["size"]) == ("orders", 24)
+    assert landed["uri"] in cli("land", "orders", str(file)).out.replace(f"{dt.datetime.now(dt.UTC):%Y/%m/%d}", "2026/11/03")
+
+
+def test_datasets_with_what_is_live_and_what_waits(make_lake: Callable[..., MadeLake], cli: Cli) -> None:
+    lake = make_lake(ORDERS, named("parts"))
+    snapshot = lake.commit([ONE, TWO])
+    lake.land("orders/2026/11/01/waiting.csv", b"x")
+    orders, parts = json.loads(cli("datasets", "--json").out)
+    assert orders["dataset"] == "orders"
+    assert orders["committed_at"] == snapshot.committed_at.isoformat() if snapshot.committed_at else False
+    assert {key: orders[key] for key in ("commit", "rows", "snapshots", "partitions", "pending", "mode", "owner")} == {
+        "commit": 1, "rows": 2, "snapshots": 1, "partitions": 1, "pending": 1, "mode": "append", "owner": "team:planning",
+    }  # fmt: skip
+    assert (parts["commit"], parts["committed_at"], parts["rows"]) == (0, None, 0)
+    assert cli("datasets").out.splitlines()[1].split()[:3] == ["orders", "append", "1"]
+
+
+def test_snapshots_newest_first_as_public_json(lake: MadeLake, cli: Cli) -> None:
+    first = lake.commit([ONE])
+    second = lake.commit([TWO], supersede=True)
+    refused = lake.refuse("too many", [BAD])
+    found = json.loads(cli("snapshots", "orders", "--json").out)
+    assert [one["snapshot_id"] for one in found] == [refused.id, second.id, first.id]
+    assert found == [snapshot_json(one) for one in lake.stores.metadata.snapshots("orders")]
+    assert [one["live"] for one in found] == [False, True, False]
+    assert found[1]["supersedes"] == [first.id]
+    assert found[0]["status"] == "rejected"
+    assert [one["snapshot_id"] for one in json.loads(cli("snapshots", "orders", "--live", "--json").out)] == [second.id]
+    assert len(json.loads(cli("snapshots", "orders", "--limit", "1", "--json").out)) == 1
+    assert len(cli("snapshots", "orders").out.splitlines()) == 4
+
+
+def test_show_tells_all_of_one_snapshot(lake: MadeLake, cli: Cli) -> None:
+    snapshot = lake.commit([ONE], rejected=[BAD])
+    assert json.loads(cli("show", snapshot.id, "--json").out) == snapshot_json(snapshot)
+    told = cli("show", snapshot.id).out
+    assert "2 landed = 1 published + 1 rejected + 0 deduplicated" in told
+    assert "orders/2026/11/01/a.csv" in told
+
+
+def test_objects_and_what_became_of_them(lake: MadeLake, cli: Cli) -> None:
+    lake.land("orders/2026/11/01/a.csv", b"x")
+    lake.land("stray/2026/11/01/b.csv", b"x", ObjectState.REFUSED, "no dataset takes this key")
+    refused = json.loads(cli("objects", "--state", "refused", "--json").out)
+    assert [(one["key"], one["reason"]) for one in refused] == [("stray/2026/11/01/b.csv", "no dataset takes this key")]
+    assert [one["key"] for one in json.loads(cli("objects", "orders", "--json").out)] == ["orders/2026/11/01/a.csv"]
+    assert len(cli("objects").out.splitlines()) == 3
+
+
+# --- query
+
+
+def test_query_as_json_keeps_every_digit(lake: MadeLake, cli: Cli) -> None:
+    lake.commit([('ö,"1"\n', 2**60, Decimal("1234567890.10")), ("", None, None)])
+    done = cli("query", "SELECT *, 'NaN'::DOUBLE AS nan FROM orders ORDER BY quantity", "--format", "json")
+    assert '"price": 1234567890.10' in done.out
+    assert json.loads(done.out, parse_float=Decimal) == [
+        {"order_id": 'ö,"1"\n', "quantity": 2**60, "price": Decimal("1234567890.10"), "nan": None},
+        {"order_id": "", "quantity": None, "price": None, "nan": None},
+    ]
+    assert json.loads(cli("query", "FROM orders WHERE false", "--json").out) == []
+
+
+def test_query_as_csv_tells_null_from_empty_text(lake: MadeLake, cli: Cli) -> None:
+    lake.commit([('a,"b"\n', 1, Decimal("1.50")), ("", None, None)])
+    done = cli("query", "SELECT * FROM orders ORDER BY quantity", "--format", "csv")
+    assert done.out == 'order_id,quantity,price\n"a,""b""\n",1,1.50\n"",,\n'
+
+
+def test_query_as_a_table_for_people(lake: MadeLake, cli: Cli) -> None:
+    lake.commit([ONE, ("o22", 20, None)])
+    assert cli("query", "FROM orders ORDER BY 1").out.splitlines() == [
+        "order_id  quantity  price",
+        "o1               1  1.50",
+        "o22             20",
+    ]
+
+
+@pytest.mark.parametrize("form", ["csv", "json", "parquet"])
+def test_query_into_a_file_whole_or_not_at_all(lake: MadeLake, cli: Cli, tmp_path: Path, form: str) -> None:
+    lake.commit([ONE, TWO])
+    target = tmp_path / "made" / f"answer.{form}"
+    done = cli("query", "FROM orders ORDER BY 1", "--output", str(target))
+    assert (done.status, done.out) == (0, "")
+    if form == "parquet":
+        assert pq.read_table(target).column("price").to_pylist() == [Decimal("1.50"), Decimal("2.50")]
+    else:
+        assert target.read_text() == cli("query", "FROM orders ORDER BY 1", "--format", form).out
+    before = target.read_bytes()
+    failing = "SELECT error('late') FROM range(200000) WHERE range = 199999"
+    assert cli("query", failing, "--output", str(target)).status == 1
+    assert target.read_bytes() == before
+    assert [one.name for one in target.parent.iterdir()] == [target.name]
+
+
+def test_query_of_parquet_into_a_pipe(lake: MadeLake, capfdbinary: pytest.CaptureFixture[bytes], tmp_path: Path) -> None:
+    from supply_lake.cli.app import run
+
+    lake.commit([ONE])
+    assert run(["query", "FROM orders", "--format", "parquet"]) == 0
+    (tmp_path / "piped").write_bytes(capfdbinary.readouterr().out)
+    assert pq.read_table(tmp_path / "piped").num_rows == 1
+
+
+def test_o1_query_as_of_a_time_before_an_overwrite_gives_the_old_rows(lake: MadeLake, cli: Cli) -> None:
+    first = lake.commit([ONE])
+    lake.commit([TWO], supersede=True)
+    assert first.committed_at is not None
+    at = first.committed_at.isoformat()
+    assert json.loads(cli("query", "SELECT order_id FROM orders", "--as-of", at, "--json").out) == [{"order_id": "o1"}]
+    assert json.loads(cli("query", "SELECT order_id FROM orders", "--json").out) == [{"order_id": "o2"}]
+
+
+def test_query_from_standard_input(lake: MadeLake, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    import io
+
+    monkeypatch.setattr("sys.stdin", io.StringIO("SELECT 1 AS one"))
+    assert json.loads(cli("query", "-", "--json").out) == [{"one": 1}]
+
+
+# --- rejects
+
+
+def test_rejects_as_json_one_element_per_reason(lake: MadeLake, cli: Cli) -> None:
+    snapshot = lake.commit([ONE], rejected=[BAD], deduplicated=[4])
+    (found,) = json.loads(cli("rejects", "orders", "--json").out)
+    assert found == {
+        "source": "orders/2026/11/01/a.csv",
+        "line": 3,
+        "column": "quantity",
+        "value": "many",
+        "reason": "is no int64",
+        "raw": '{"quantity": "many"}',
+        "outcome": "rejected",
+        "snapshot_id": snapshot.id,
+    }
+    both = json.loads(cli("rejects", "orders", "--outcome", "all", "--json").out)
+    assert [one["outcome"] for one in both] == ["rejected", "deduplicated"]
+    assert [one["line"] for one in json.loads(cli("rejects", "orders", "--outcome", "deduplicated", "--json").out)] == [4]
+
+
+def test_rejects_of_one_snapshot(lake: MadeLake, cli: Cli) -> None:
+    lake.commit([ONE], rejected=[BAD])
+    refused = lake.refuse("too many", [(7, "price", "x", "is no decimal(12,2)")])
+    found = json.loads(cli("rejects", "orders", "--snapshot", refused.id, "--json").out)
+    assert [one["line"] for one in found] == [7]
+    assert len(json.loads(cli("rejects", "orders", "--json").out)) == 2
+    assert len(json.loads(cli("rejects", "orders", "--limit", "1", "--json").out)) == 1
+
+
+def test_rejects_for_people_are_grouped_by_rule(lake: MadeLake, cli: Cli) -> None:
+    lake.commit([ONE], rejected=[BAD, (4, "quantity", "lots", "is no int64"), (5, "price", "-", "is no decimal(12,2)")])
+    lines = cli("rejects", "orders").out.splitlines()
+    assert lines[2].split() == ["rejected", "quantity", "is", "no", "int64", "2", "many", "orders/2026/11/01/a.csv:3"]
+    assert "is no decimal(12,2)" in lines[3]
+    assert len([line for line in lines if "is no int64" in line]) == 3
+
+
+def test_rejects_that_are_told_apart_by_line_alone_are_one_rule(lake: MadeLake, cli: Cli) -> None:
+    reasons = [(n, "", "", f"same key as line {n + 10} of file {n}.csv, which stays") for n in (2, 3)]
+    lake.commit([ONE], rejected=reasons)
+    assert "same key as line … of …, which stays" in cli("rejects", "orders").out
+
+
+def test_no_rejects_is_said_in_words(lake: MadeLake, cli: Cli) -> None:
+    assert cli("rejects", "orders").out == "No rejected rows of orders stand.\n"
+    assert json.loads(cli("rejects", "orders", "--json").out) == []
+
+
+# --- verify
+
+
+def test_verify_holds(lake: MadeLake, cli: Cli) -> None:
+    lake.commit([ONE], rejected=[BAD])
+    done = cli("verify", "--json")
+    assert done.status == 0
+    (report,) = json.loads(done.out)
+    assert report["proven"] is True
+    assert report["rows"] == {"landed": 2, "published": 1, "rejected": 1, "deduplicated": 0}
+    assert "holds" in cli("verify", "orders").out
+
+
+def test_verify_fails_with_one_line_and_still_reports(lake: MadeLake, cli: Cli) -> None:
+    snapshot = lake.commit([ONE])
+    lake.stores.lake.delete([snapshot.files[0].path])
+    done = cli("verify", "--json")
+    assert done.status == 1
+    assert json.loads(done.out)[0]["proven"] is False
+    assert done.err.startswith("supply-lake: files and records disagree: snapshot")
+    assert len(done.err.splitlines()) == 1
+
+
+# --- how it ends
+
+
+@pytest.mark.parametrize(
+    ("args", "status", "said"),
+    [
+        (["snapshots", "nope"], 1, "no dataset is called 'nope'"),
+        (["show", "nope"], 1, "nope"),
+        (["rejects", "orders", "--snapshot", "nope"], 1, "nope"),
+        (["query", "SELEC"], 1, "the SQL cannot be read"),
+        (["query", "FROM nope"], 1, "there is no table nope; the datasets are orders"),
+        (["query", "FROM read_text('/etc/passwd')"], 1, "may not call read_text()"),
+        (["query", "FROM orders", "--as-of", TOMORROW], 2, "is yet to come"),
+        (["query", "FROM orders", "--as-of", "soon"], 2, "'soon' is no time"),
+        (["query", "FROM orders", "--json", "--format", "csv"], 2, "contradict"),
+        (["query", "FROM orders", "--format", "table", "-o", "x.txt"], 2, "a table is for reading"),
+        (["land", "orders", "nowhere.csv"], 2, "does not exist"),
+        (["land", "orders", __file__, "--date", "2026-13-01"], 2, "is no date"),
+        (["land", "nope", __file__], 1, "no dataset is called 'nope'"),
+        (["ingest", "nope"], 1, "no dataset is called 'nope'"),
+        (["verify", "nope"], 1, "no dataset is called 'nope'"),
+        (["objects", "nope"], 1, "no dataset is called 'nope'"),
+        (["nope"], 2, "No such command"),
+        (["query"], 2, "Missing argument"),
+    ],
+)
+def test_failures_are_one_sentence_on_stderr(lake: MadeLake, cli: Cli, args: list[str], status: int, said: str) -> None:
+    done = cli(*args)
+    assert (done.status, done.out) == (status, "")
+    assert said in done.err
+    assert "Traceback" not in done.err
+    if status == 1:
+        assert done.err.startswith("supply-lake: ")
+        assert len(done.err.splitlines()) == 1
+
+
+def test_a_wrong_setting_is_one_sentence(lake: MadeLake, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUPPLY_LAKE_METADATA", "mongodb://x")
+    done = cli("datasets")
+    assert done.status == 1
+    assert "SUPPLY_LAKE_METADATA" in done.err
