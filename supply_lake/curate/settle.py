@@ -203,11 +203,25 @@ class Settled:
     # --- counting
 
     @cached_property
-    def _live_rows(self) -> dict[dt.date, int]:
-        found: Counter[dt.date] = Counter()
+    def _live_footers(self) -> list[tuple[dt.date, int, pl.Schema]]:
+        """Partition date, rows and columns of every live file."""
+        found = []
         for part in self.live:
             with part.open() as file:
-                found[part.partition] += pq.ParquetFile(file).metadata.num_rows
+                parquet = pq.ParquetFile(file)
+                schema = pl.DataFrame(parquet.schema_arrow.empty_table()).schema
+                found.append((part.partition, parquet.metadata.num_rows, schema))
+        return found
+
+    @property
+    def _live_schemas(self) -> list[pl.Schema]:
+        return [schema for _, _, schema in self._live_footers]
+
+    @cached_property
+    def _live_rows(self) -> dict[dt.date, int]:
+        found: Counter[dt.date] = Counter()
+        for date, rows, _ in self._live_footers:
+            found[date] += rows
         return dict(found)
 
     @cached_property

@@ -152,8 +152,9 @@ def _with_raw_values(failures: pl.DataFrame, raw: pl.DataFrame, matching: Matchi
     for (column,), part in failures.partition_by("column", as_dict=True, maintain_order=True).items():
         name = matching.found.get(column) if column is not None else None
         if name is not None and raw.schema[name] == pl.String:
-            part = part.with_columns(raw[name].gather(part["row"]).alias("value"))
-        parts.append(part)
+            parts.append(part.with_columns(raw[name].gather(part["row"]).alias("value")))
+        else:
+            parts.append(part)
     return pl.concat(parts) if parts else failures
 
 
