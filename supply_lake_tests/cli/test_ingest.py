@@ -1,0 +1,41 @@
+"""``supply-lake ingest``, through Dagster."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from supply_lake_tests.cli.conftest import Cli
+from supply_lake_tests.query.made_lake import ORDERS, MadeLake, named
+
+HEADER = "order_id,quantity,price\n"
+
+
+def test_ingest_publishes_what_is_good_reports_every_batch_and_fails_for_what_is_not(
+    make_lake: Callable[..., MadeLake], cli: Cli
+) -> None:
+    lake = make_lake({**ORDERS, "error_threshold": 0.5}, named("parts", start_date="2025-06-01"))
+    lake.stores.landing.put("orders/2026/11/01/good.csv", f"{HEADER}o1,1,1.50\no2,many,1\n".encode())
+    lake.stores.landing.put("parts/2026/11/02/bad.csv", f"{HEADER}o1,many,1.50\n".encode())
+    done = cli("ingest", "--json")
+    batches = {one["dataset"]: one for one in json.loads(done.out)}
+    assert {name: one["status"] for name, one in batches.items()} == {"orders": "committed", "parts": "rejected"}
+    assert batches["orders"]["rows"] == {"landed": 2, "published": 1, "rejected": 1, "deduplicated": 0}
+    assert done.status == 1
+    assert done.err.startswith("supply-lake: parts 2026-11-02 was rejected: 1 of 1 rows break the contract")
+    assert len(done.err.splitlines()) == 1
+    assert json.loads(cli("query", "SELECT order_id, price FROM orders", "--json").out) == [{"order_id": "o1", "price": 1.5}]
+    assert [one["value"] for one in json.loads(cli("rejects", "parts", "--json").out)] == ["many"]
+    assert cli("verify").status == 0
+    again = cli("ingest")
+    assert (again.status, again.out) == (0, "Nothing was pending.\n")
+
+
+def test_ingest_of_one_dataset_leaves_the_others_waiting(make_lake: Callable[..., MadeLake], cli: Cli) -> None:
+    lake = make_lake(ORDERS, named("parts"))
+    for name in ("orders", "parts"):
+        lake.stores.landing.put(f"{name}/2026/11/01/a.csv", f"{HEADER}o1,1,1.50\n".encode())
+    done = cli("ingest", "parts")
+    assert done.status == 0
+    assert done.out.splitlines()[1].split() == ["parts", "2026-11-01", "committed", "1", "1", "1", "1", "0", "0"]
+    assert [one["pending"] for one in json.loads(cli("datasets", "--json").out)] == [1, 0]
