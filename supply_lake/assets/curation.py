@@ -46,7 +46,7 @@ class Curation:
 
         :raises dagster.Failure: one sentence for every date that was rejected or failed
         """
-        mark(self.context.instance, self.context.run_id)
+        mark(self.context.instance, self.context.run.run_id)
         for partition in self.context.partition_keys:
             try:
                 yield from self._date(partition)
@@ -72,9 +72,9 @@ class Curation:
 
     def _curate(self, date: dt.date) -> tuple[list[Batch], list[str]]:
         """What a sensor asked for is pending. What a person asks for is to be right as of now, so it is curated again."""
-        work = run_pending if self.context.run_tags.get(PENDING_TAG) == "true" else recurate
+        work = run_pending if self.context.run.tags.get(PENDING_TAG) == "true" else recurate
         try:
-            return work(self.stores, self.spec.name, date, run_id=self.context.run_id), []
+            return work(self.stores, self.spec.name, date, run_id=self.context.run.run_id), []
         except StoreUnavailable:
             raise
         except SupplyLakeError as error:
@@ -82,7 +82,7 @@ class Curation:
 
     def _recorded(self, date: dt.date) -> list[Batch]:
         """Batches that this run finished before one broke off."""
-        of_run = [one for one in self.stores.metadata.batches(self.spec.name, limit=1_000) if one.run_id == self.context.run_id]
+        of_run = [one for one in self.stores.metadata.batches(self.spec.name, limit=1_000) if one.run_id == self.context.run.run_id]
         return [one for one in reversed(of_run) if one.landing_date == date]
 
     def _set_aside(self, date: dt.date) -> dict[str, str]:

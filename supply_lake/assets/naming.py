@@ -12,6 +12,8 @@ from supply_lake.datasets.spec import DatasetSpec
 CONTRACT = "contract"
 CONSERVATION = "conservation"
 CHECKS = (CONTRACT, CONSERVATION)
+ASSET_JOB = "__ASSET_JOB"
+"""Dagster's own job over all assets. A job per schedule would make loading grow with datasets × schedules."""
 PENDING_TAG = "supply_lake/pending"
 """On runs that publish what is pending; a run without it was asked for by a person, and curates again what is published."""
 DATASET_TAG = "supply_lake/dataset"

@@ -9,7 +9,7 @@ to rows; the daemon must then give sensors threads of their own (``sensors.use_t
 import datetime as dt
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -22,26 +22,39 @@ from supply_lake.settings import Settings
 
 if TYPE_CHECKING:
     from supply_lake.ingest.stores import Stores
+    from supply_lake.landing.watching import Watch
 
 NAME = "landing"
+TOLD = 3
+"""Remarks that a skipped tick shows; its log has all of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a tick waits for something to do, in seconds, and how often it looks meanwhile; and the pause after an outage.
+    """How long a tick waits, in seconds.
 
-    A look that takes long is followed by a rest of four times its length, so that looking never takes more than a fifth of a
-    processor.
+    :param seconds: for something to do
+    :param for_writers: for files that are still being written, if there are any
+    :param after_outage: before it asks again for what a run could not do because a store was away
     """
 
     seconds: float = 20.0
-    look_every: float = 0.25
-    look_every_in_buckets: float = 5.0
+    for_writers: float = 0.0
     after_outage: dt.timedelta = FIRST_PAUSE
+    look_every: float = 0.25
+    list_buckets_every: float = 5.0
 
-    def rest(self, look: float, is_local: bool) -> float:
-        """Seconds to rest after a look that took ``look`` seconds."""
-        return max(self.look_every if is_local else self.look_every_in_buckets, 4 * look)
+    def rest(self, look: float) -> float:
+        """Seconds to rest after a look that took ``look`` seconds: looking takes at most a fifth of a processor."""
+        return max(self.look_every, 4 * look)
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What one look showed. ``writing`` counts files that are still being written."""
+
+    wanted: Wanted
+    writing: int
 
 
 def landing_sensor(
@@ -49,9 +62,10 @@ def landing_sensor(
 ) -> dg.SensorDefinition:
     """The sensor over all datasets.
 
-    :param names: look at these datasets only
+    :param names: ask for runs of these datasets only
     """
     waits = patience or Patience()
+    lookout = _Lookout(settings, waits, names)
 
     @dg.sensor(
         name=NAME,
@@ -62,34 +76,66 @@ def landing_sensor(
     )
     def look(context: dg.SensorEvaluationContext, lake_stores: dg.ResourceParam[LakeStores]) -> dg.SensorResult:
         with lake_stores.open() as stores:
-            found = _wait(lambda: _look(context.instance, settings, stores, names, waits), waits, stores.landing.is_local)
+            found = _wait(lambda: lookout.look(context.instance, stores), waits)
         for remark in found.remarks:
             context.log.warning(remark)
         if not found.requests:
-            return dg.SensorResult(skip_reason="; ".join(found.remarks[:3]) or "Nothing new has landed.")
+            return dg.SensorResult(skip_reason="; ".join(found.remarks[:TOLD]) or "Nothing new has landed.")
         return dg.SensorResult(run_requests=found.requests)
 
     return look
 
 
-def _look(
-    instance: dg.DagsterInstance, settings: Settings, stores: "Stores", names: Collection[str] | None, patience: Patience
-) -> Wanted:
-    from supply_lake.ingest.discovery import tick
+class _Lookout:
+    """Looks at landing; between ticks it remembers where it has looked, so that a look costs what is new."""
 
-    tick(stores)
-    pending = only(stores.metadata.pending(), names)
-    return wanted(instance, settings, stores.registry, pending, after_outage=patience.after_outage)
+    def __init__(self, settings: Settings, patience: Patience, names: Collection[str] | None) -> None:
+        self._settings, self._patience, self._names = settings, patience, names
+        self._watch: Watch | None = None
+        self._unfinished: tuple[str, ...] = ()
+
+    def look(self, instance: dg.DagsterInstance, stores: "Stores") -> Sight:
+        writing = self._discover(stores)
+        pending = only(stores.metadata.pending(), self._names)
+        found = wanted(instance, self._settings, stores.registry, pending, after_outage=self._patience.after_outage)
+        if writing:
+            found = replace(found, remarks=[*found.remarks, f"{writing} files are still being written"])
+        return Sight(found, writing)
+
+    def _discover(self, stores: "Stores") -> int:
+        from supply_lake.ingest.discovery import tick
+
+        watch = self._watch_over(stores)
+        where = self._unfinished or watch.due(time.monotonic())
+        if not where:
+            return 0
+        report = tick(stores, prefixes=where)
+        self._unfinished = where if report.deferred else ()
+        watch.look_again(report.waiting)
+        return len(report.waiting)
+
+    def _watch_over(self, stores: "Stores") -> "Watch":
+        from supply_lake.landing.watching import Watch, hot_prefixes
+
+        if self._watch is None:
+            specs, days = list(stores.registry.values()), self._settings.hot_days
+            self._watch = Watch(
+                stores.landing,
+                lambda: hot_prefixes(specs, dt.datetime.now(dt.UTC).date(), days),
+                poll_seconds=self._patience.list_buckets_every,
+            )
+        return self._watch
 
 
-def _wait(look: Callable[[], Wanted], patience: Patience, is_local: bool) -> Wanted:
+def _wait(look: Callable[[], Sight], patience: Patience) -> Wanted:
     """Look until there is something to ask for, or patience ends."""
-    end = time.monotonic() + patience.seconds
+    begin = time.monotonic()
     while True:
         start = time.monotonic()
-        found = look()
+        sight = look()
         now = time.monotonic()
-        rest = patience.rest(now - start, is_local)
-        if found.requests or now + rest >= end:
-            return found
+        rest = patience.rest(now - start)
+        end = begin + max(patience.seconds, patience.for_writers if sight.writing else 0)
+        if sight.wanted.requests or now + rest >= end:
+            return sight.wanted
         time.sleep(rest)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import dagster as dg
 
 from supply_lake.assets.lake import lake_asset, landing_asset
-from supply_lake.assets.naming import DATASET_TAG
+from supply_lake.assets.naming import DATASET_TAG, DIGEST_TAG
 from supply_lake.datasets.registry import Registry, load_registry
 from supply_lake.errors import SupplyLakeError
 from supply_lake.ingest.stores import Stores
@@ -71,7 +71,8 @@ class _Session:
         on_batch: OnBatch,
     ) -> None:
         self.instance, self.stores, self.on_batch = instance, stores, on_batch
-        sensor = landing_sensor(settings, registry, patience=Patience(seconds=0, after_outage=dt.timedelta()), names=names)
+        patience = Patience(seconds=0, for_writers=settings.settle_seconds + 1, after_outage=dt.timedelta())
+        sensor = landing_sensor(settings, registry, patience=patience, names=names)
         self.definitions = dg.Definitions(
             assets=[asset for spec in registry.values() for asset in (landing_asset(spec), lake_asset(spec))],
             sensors=[sensor],
@@ -85,7 +86,7 @@ class _Session:
 
     def run(self) -> Ingested:
         while True:
-            fresh = [request for request in self._tick() if request.run_key not in self.asked]
+            fresh = [request for request in self._tick() if request.tags[DIGEST_TAG] not in self.asked]
             for request in fresh:
                 self._execute(request)
             if not fresh:
@@ -95,12 +96,14 @@ class _Session:
 
     def _tick(self) -> list[dg.RunRequest]:
         sensor = self.definitions.resolve_sensor_def(NAME)
-        context = dg.build_sensor_context(instance=self.instance, definitions=self.definitions, sensor_name=NAME)
+        context = dg.build_sensor_context(
+            instance=self.instance, definitions=self.definitions, sensor_name=NAME, resources=self.definitions.resources
+        )
         with _own_errors(), context:
             return list(sensor.evaluate_tick(context).run_requests or [])
 
     def _execute(self, request: dg.RunRequest) -> None:
-        self.asked.add(request.run_key or "")
+        self.asked.add(request.tags[DIGEST_TAG])
         result = self.job.execute_in_process(
             instance=self.instance,
             asset_selection=list(request.asset_selection or []),
@@ -121,7 +124,10 @@ def _troubles(result: dg.ExecuteInProcessResult) -> Iterator[str]:
         if event.is_step_failure:
             data = event.step_failure_data
             told = data.user_failure_data and data.user_failure_data.description
-            yield told or (data.error.message.strip() if data.error else "the run failed")
+            error = data.error
+            while error and error.cause:  # Dagster's own message says only that a step failed
+                error = error.cause
+            yield told or (error.message.strip() if error else "the run failed")
 
 
 @contextmanager

@@ -5,7 +5,7 @@ What belongs here: the cron side of discovery. What does not: which runs (``requ
 
 import dagster as dg
 
-from supply_lake.assets.naming import lake_key
+from supply_lake.assets.naming import ASSET_JOB
 from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.resources.stores import LakeStores
 from supply_lake.sensors.requests import only, wanted
@@ -17,7 +17,7 @@ def dataset_schedule(settings: Settings, spec: DatasetSpec, cron: str) -> dg.Sch
 
     @dg.schedule(
         name=f"{spec.name}_schedule",
-        target=[lake_key(spec.name)],
+        job_name=ASSET_JOB,
         cron_schedule=cron,
         execution_timezone="UTC",
         default_status=dg.DefaultScheduleStatus.RUNNING,

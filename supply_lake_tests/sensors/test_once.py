@@ -1,0 +1,118 @@
+"""Ingesting in one process: the real sensor and real runs until nothing is pending."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from dagster import RunsFilter
+
+from supply_lake.errors import StoreUnavailable, UnknownDataset
+from supply_lake.ingest import batches
+from supply_lake.ingest.stores import Stores
+from supply_lake.resources.instance import open_instance
+from supply_lake.sensors.once import run_everything
+from supply_lake.settings import Settings
+from supply_lake.snapshots.records import Batch, Status
+from supply_lake_tests.sensors.lakes import BAD, GOOD, TODAY, YESTERDAY
+from supply_lake_tests.sensors.made_up import ORDERS, write_specs
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    folder = write_specs(tmp_path, ORDERS, {**ORDERS, "name": "stock"})
+    variables = {"SUPPLY_LAKE_HOME": str(tmp_path / "lake"), "SUPPLY_LAKE_DATASETS": str(folder)}
+    return Settings.from_env({**variables, "SUPPLY_LAKE_SETTLE_SECONDS": "0"})
+
+
+@pytest.fixture
+def stores(settings: Settings) -> Iterator[Stores]:
+    with Stores.open(settings) as opened:
+        yield opened
+
+
+def land(stores: Stores, file: str, text: str, day: dt.date = TODAY, dataset: str = "orders") -> None:
+    stores.landing.put(f"{dataset}/{day:%Y/%m/%d}/{file}", text.encode())
+
+
+def test_everything_that_landed_is_run_and_nothing_is_printed(
+    settings: Settings, stores: Stores, capfd: pytest.CaptureFixture[str]
+) -> None:
+    land(stores, "a.csv", GOOD, YESTERDAY)
+    land(stores, "a.csv", GOOD + "o9,9\n")
+    land(stores, "a.csv", GOOD, dataset="stock")
+    seen: list[Batch] = []
+    done = run_everything(settings, on_batch=seen.append)
+    assert sorted((one.dataset, one.landing_date, one.status) for one in done.batches) == [
+        ("orders", YESTERDAY, Status.COMMITTED),
+        ("orders", TODAY, Status.COMMITTED),
+        ("stock", TODAY, Status.COMMITTED),
+    ]
+    assert seen == done.batches
+    assert done.troubles == []
+    assert stores.metadata.pending() == []
+    assert capfd.readouterr() == ("", "")
+
+
+def test_runs_are_on_the_persistent_instance(settings: Settings, stores: Stores) -> None:
+    land(stores, "a.csv", GOOD)
+    (batch,) = run_everything(settings).batches
+    with open_instance(settings) as instance:
+        (run,) = instance.get_runs(RunsFilter())
+        assert run.run_id == batch.run_id
+        assert run.is_success
+
+
+def test_again_with_nothing_new_does_nothing(settings: Settings, stores: Stores) -> None:
+    land(stores, "a.csv", GOOD)
+    assert run_everything(settings).batches
+    assert run_everything(settings).batches == []
+
+
+def test_a_rejected_batch_is_a_batch_and_a_trouble_and_the_others_go_on(settings: Settings, stores: Stores) -> None:
+    land(stores, "a.csv", BAD)
+    land(stores, "a.csv", GOOD, dataset="stock")
+    done = run_everything(settings)
+    assert {one.dataset: one.status for one in done.batches} == {"orders": Status.REJECTED, "stock": Status.COMMITTED}
+    assert len(done.troubles) == 1
+    assert "2 of 3 rows" in done.troubles[0]
+
+
+def test_only_the_named_datasets_are_run(settings: Settings, stores: Stores) -> None:
+    land(stores, "a.csv", GOOD)
+    land(stores, "a.csv", GOOD, dataset="stock")
+    assert [one.dataset for one in run_everything(settings, ["stock"]).batches] == ["stock"]
+    assert [one.dataset for one in stores.metadata.pending()] == ["orders"]
+    with pytest.raises(UnknownDataset, match="stokc"):
+        run_everything(settings, ["stokc"])
+
+
+def test_a_batch_that_fails_is_tried_until_its_attempts_are_used_up(
+    settings: Settings, stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("out of luck")
+
+    land(stores, "a.csv", GOOD)
+    monkeypatch.setattr(batches, "run_batch", broken)
+    done = run_everything(settings)
+    assert done.batches == []
+    assert len(done.troubles) == settings.max_attempts
+    assert "set aside" in done.troubles[-1]
+
+
+def test_m5_a_store_that_is_away_is_tried_once_and_nothing_is_lost(
+    settings: Settings, stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise StoreUnavailable("the lake does not answer.")
+
+    land(stores, "a.csv", GOOD)
+    with monkeypatch.context() as patch:
+        patch.setattr(batches, "run_batch", away)
+        assert len(run_everything(settings).troubles) == 1
+    done = run_everything(settings)
+    assert [one.status for one in done.batches] == [Status.COMMITTED]
