@@ -146,6 +146,19 @@ def test_rows_that_are_deleted_at_the_source_are_not_read(make: Make) -> None:
     assert lake.query("SELECT order_id FROM orders__rows WHERE _deleted").to_pylist() == [{"order_id": "o1"}]
 
 
+def test_a_tombstone_that_is_declared_later_leaves_old_snapshots_readable(make: Make) -> None:
+    declared = {**UPSERT, "columns": MIRROR["columns"]}
+    house, lake = make(declared)
+    header = "order_id,quantity,version,op"
+    house.land("a.csv", csv([("o1", 1, 1, "I")], header=header))
+    house.ingest()
+    house.close()
+    house, lake = make({**declared, "tombstone": MIRROR["tombstone"]})
+    house.land("b.csv", csv([("o2", 1, 1, "D"), ("o3", 1, 1, "I")], header=header), day=DAY + dt.timedelta(days=1))
+    house.ingest()
+    assert ids(lake.read("orders")) == ["o1", "o3"]
+
+
 def test_datasets_snapshots_latest_and_objects(make: Make) -> None:
     house, lake = make(UPSERT, {**ORDERS, "name": "parts"})
     house.land("a.csv", csv([("o1", 1, 1)]))

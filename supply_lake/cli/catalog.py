@@ -67,11 +67,8 @@ def snapshots(name: str, live: bool, limit: int | None, as_json: bool) -> None:
         print_json([snapshot_json(snapshot) for snapshot in found])
         return
     table(
-        ["snapshot", "date", "status", "commit", "live", *FOUR, "rows", "size"],
-        [
-            [s.id, str(s.partition), s.status, s.commit, "yes" if s.live else "", *four(s.rows), s.rows_total, size(s.bytes)]
-            for s in found
-        ],
+        ["snapshot", "date", "state", "commit", *FOUR, "rows", "size"],
+        [[s.id, str(s.partition), _state(s), s.commit, *four(s.rows), s.rows_total, size(s.bytes)] for s in found],
     )
 
 
@@ -123,6 +120,13 @@ def objects(name: str | None, state: str | None, limit: int | None, as_json: boo
             for e, o in ((entry, entry.object) for entry in found)
         ],
     )
+
+
+def _state(snapshot: Snapshot) -> str:
+    """``live`` or ``superseded``; why not, for a snapshot that was never committed."""
+    if snapshot.commit is None:
+        return str(snapshot.status)
+    return "live" if snapshot.live else "superseded"
 
 
 def _dataset_json(state: DatasetState) -> dict[str, Any]:

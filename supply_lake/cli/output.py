@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from supply_lake.snapshots.records import Rows
 
 Cell = str | int | float | None
+_WHOLE, _FOLDED = 36, 24
 FOUR = ["landed", "published", "rejected", "deduplicated"]
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
@@ -66,16 +67,23 @@ def _told(cell: Cell) -> str:
 
 
 def _draw(headers: Sequence[str], rows: list[list[str]], numeric: list[bool], title: str) -> None:
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table(title=title or None, title_justify="left", header_style="bold")
-    for header, right in zip(headers, numeric, strict=True):
-        drawn.add_column(header, justify="right" if right else "left", overflow="fold")
+    drawn = Table(title=title or None, title_justify="left", title_style="bold", header_style="bold", box=SIMPLE_HEAD)
+    drawn.padding = (0, 1, 0, 0)
+    needed = 0
+    for place, header in enumerate(headers):
+        widest = max(len(header), *(len(row[place]) for row in rows), 0)
+        # What is copied from here, such as an id, and every number stay in one piece; long texts are folded around them.
+        whole = widest <= _WHOLE
+        needed += (widest if whole else _FOLDED) + 2
+        drawn.add_column(header, justify="right" if numeric[place] else "left", no_wrap=whole, overflow="fold")
     for row in rows:
         drawn.add_row(*map(Text, row))
-    Console().print(drawn)
+    Console(width=max(Console().width, needed)).print(drawn)
 
 
 def _align(headers: Sequence[str], rows: list[list[str]], numeric: list[bool], title: str) -> None:

@@ -91,8 +91,9 @@ class Staged:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Digest of the published columns' names and types."""
-        text = "\n".join(f"{name} {kind}" for name, kind in self.columns)
+        """Digest of the published columns' names and types; files of one fingerprint have one schema."""
+        deleted = [("_deleted", "boolean")] if self.spec.tombstone else []
+        text = "\n".join(f"{name} {kind}" for name, kind in [*self.columns, *deleted])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def keys(self) -> pl.DataFrame:
