@@ -23,7 +23,8 @@ from supply_lake.curate.cast import polars_type
 from supply_lake.curate.counts import PartitionRows, Rows
 from supply_lake.curate.duels import losers
 from supply_lake.curate.stage import Reading
-from supply_lake.datasets.spec import DatasetSpec, DataType, KeyScope
+from supply_lake.datasets.spec import DatasetSpec, KeyScope
+from supply_lake.datasets.types import DataType
 
 LIVE_ROWS_AT_ONCE = 262_144
 
@@ -126,14 +127,22 @@ class Settled:
 
     def _aligned(self, frame: pl.DataFrame) -> pl.DataFrame:
         """All published columns, in order, whatever the chunk or the older snapshot has of them."""
-        lineage = {"_source": pl.String(), "_line": pl.Int64(), "_snapshot_id": pl.String()}
-        wanted: dict[str, pl.DataType] = {**{name: polars_type(kind) for name, kind in self.columns}, **lineage}
-        if self.spec.tombstone is not None:
-            wanted["_deleted"] = pl.Boolean()
-        present = set(frame.columns)
+        present = frame.schema
         return frame.select(
-            pl.col(name).cast(kind) if name in present else pl.lit(None, kind).alias(name) for name, kind in wanted.items()
+            (pl.col(name) if present[name] == kind else pl.col(name).cast(kind))
+            if name in present
+            else pl.lit(None, kind).alias(name)
+            for name, kind in self._published_types.items()
         )
+
+    @cached_property
+    def _published_types(self) -> dict[str, pl.DataType]:
+        """Declared and new columns, then those that only live rows have, then the lineage."""
+        types = {name: polars_type(kind) for name, kind in self.columns}
+        older = {name: kind for schema in self._live_schemas for name, kind in schema.items() if name[0] != "_"}
+        lineage: dict[str, pl.DataType] = {"_source": pl.String(), "_line": pl.Int64(), "_snapshot_id": pl.String()}
+        deleted: dict[str, pl.DataType] = {"_deleted": pl.Boolean()} if self.spec.tombstone is not None else {}
+        return {**types, **{name: older[name] for name in sorted(set(older) - set(types))}, **lineage, **deleted}
 
     def _with_winners(self, ordinals: pl.Series, frame: pl.DataFrame) -> pl.DataFrame:
         won = self._losers.filter(pl.col("_ordinal").is_in(ordinals.implode())).sort("_ordinal")
