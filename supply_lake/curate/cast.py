@@ -16,7 +16,8 @@ from typing import Any
 
 import polars as pl
 
-from supply_lake.datasets.spec import Column, DatasetSpec, DataType, Format
+from supply_lake.datasets.spec import Column, DatasetSpec, Format
+from supply_lake.datasets.types import DataType
 
 _JSON_STARTS = tuple('[{"')  # a list column takes any other text as its one item
 _DATE_FORMATS = ("%Y-%m-%d",)

@@ -19,7 +19,8 @@ from supply_lake.curate.counts import PartitionRows, Rows
 from supply_lake.curate.settle import LivePart, Settled
 from supply_lake.curate.source import Source
 from supply_lake.curate.stage import Options, Reading, SourceOutcome, read_all
-from supply_lake.datasets.spec import DatasetSpec, DataType, parse_type
+from supply_lake.datasets.spec import DatasetSpec
+from supply_lake.datasets.types import DataType, parse_type
 
 __all__ = ["LivePart", "Options", "PartitionRows", "Rows", "Settled", "Source", "SourceOutcome", "Staged", "stage"]
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Iterator
-from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Any, Literal
@@ -19,12 +18,11 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
 from pydantic_core import PydanticCustomError, SchemaError, SchemaValidator, core_schema
 
+from supply_lake.datasets.types import DataType, parse_type
 from supply_lake.storage.layout import KeyPattern
 
 NAME = r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$"  # `__` sets apart the views `<name>__rows` and `<name>__rejects`
 SYSTEM_COLUMN_PREFIX = "_"
-_SCALARS = "string|boolean|int8|int16|int32|int64|uint8|uint16|uint32|uint64|float32|float64|date|time|timestamp|json|binary"
-_DECIMAL = r"decimal\((?:[1-9]|[12]\d|3[0-8]),(?:\d|[12]\d|3[0-8])\)"
 _COLUMN = r"[A-Za-z][A-Za-z0-9_ .\-/#()%&+]*"
 _PYTHON_NAME = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
 _CRON = r"^(@(hourly|daily|midnight|weekly|monthly|yearly|annually)|[\d*/,\-]+( +[\dA-Za-z*/,\-]+){4})$"
@@ -352,50 +350,6 @@ class DatasetSpec(_Model):
         return KeyPattern(self.landing.pattern or f"{self.name}/{{yyyy}}/{{mm}}/{{dd}}/{{file}}")
 
 
-class DataType(_Model):
-    """A parsed column type. ``str()`` gives its canonical text, which the schema fingerprint is made of."""
-
-    name: str
-    precision: int = 0
-    scale: int = 0
-    item: DataType | None = None
-    fields: tuple[tuple[str, DataType], ...] = ()
-
-    @property
-    def nested(self) -> bool:
-        """Whether it is a list or a struct."""
-        return self.name in ("list", "struct")
-
-    def __str__(self) -> str:
-        if self.name == "decimal":
-            return f"decimal({self.precision},{self.scale})"
-        if self.name == "list":
-            return f"list<{self.item}>"
-        if self.name == "struct":
-            return f"struct<{','.join(f'{name}:{kind}' for name, kind in self.fields)}>"
-        return self.name
-
-
-def parse_type(text: str) -> DataType:
-    """Parse ``decimal(12,2)``, ``list<string>``, ``struct<a:int64,b:list<date>>`` and the plain names.
-
-    :raises ValueError: naming the part that is no type
-    """
-    text = re.sub(r"\s+", "", text)
-    if re.fullmatch(_SCALARS, text):
-        return DataType(name=text)
-    if re.fullmatch(_DECIMAL, text):
-        precision, scale = (int(number) for number in text[8:-1].split(","))
-        if scale > precision:
-            raise ValueError(f"{text!r}: the scale is larger than the precision")
-        return DataType(name="decimal", precision=precision, scale=scale)
-    if text.startswith("list<") and text.endswith(">"):
-        return DataType(name="list", item=parse_type(text[5:-1]))
-    if text.startswith("struct<") and text.endswith(">"):
-        return DataType(name="struct", fields=tuple(_struct_field(part) for part in _split_fields(text[7:-1])))
-    raise ValueError(f"{text!r} is no type; use {_SCALARS.replace('|', ', ')}, decimal(p,s), list<T> or struct<name:T,…>")
-
-
 def _check_problems(column: Column) -> Iterator[tuple[str, str]]:
     """Checks that the column's type cannot have: (name of the check, what is wrong)."""
     kind, checks = column.dtype, column.checks
@@ -409,52 +363,11 @@ def _check_problems(column: Column) -> Iterator[tuple[str, str]]:
             yield name, f"`{name}` needs an order, which {kind} ({column.name!r}) does not have"
         elif name not in _TEXT_CHECKS:
             for one in value if name in _SETS else (value,):
-                if not _fits(one, kind):
+                if not kind.can_hold(one):
                     yield name, f"`{name}` of {column.name!r} has {one!r}, which is no {kind}{_hint(one, kind)}"
-
-
-def _fits(value: object, kind: DataType) -> bool:
-    """Whether a value written in YAML can be compared with values of the type."""
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if kind.name == "boolean":
-        return isinstance(value, bool)
-    if kind.name == "decimal":
-        return number or _parses(Decimal, value)
-    if kind.name.startswith(("int", "uint")):
-        return number and float(value) == int(value)  # type: ignore[arg-type,call-overload]
-    if kind.name.startswith("float"):
-        return number
-    parse = {"date": dt.date.fromisoformat, "time": dt.time.fromisoformat, "timestamp": dt.datetime.fromisoformat}
-    return isinstance(value, str) and (kind.name not in parse or _parses(parse[kind.name], value))
-
-
-def _parses(parse: Any, value: object) -> bool:
-    try:
-        parse(value)
-    except (ValueError, TypeError, InvalidOperation):
-        return False
-    return True
 
 
 def _hint(value: object, kind: DataType) -> str:
     if kind.name in ("date", "time", "timestamp"):
         return "; write it as ISO 8601"
     return f'; write it in quotes: "{value}"' if kind.name == "string" else ""
-
-
-def _struct_field(text: str) -> tuple[str, DataType]:
-    name, colon, kind = text.partition(":")
-    if not (name and colon):
-        raise ValueError(f"{text!r} is no struct field; write name:type")
-    return name, parse_type(kind)
-
-
-def _split_fields(text: str) -> list[str]:
-    """Split at the commas that stand outside every bracket."""
-    parts, depth, start = [], 0, 0
-    for at, char in enumerate(text):
-        depth += (char in "<(") - (char in ">)")
-        if char == "," and depth == 0:
-            parts.append(text[start:at])
-            start = at + 1
-    return [*parts, text[start:]]

@@ -20,7 +20,8 @@ from typing import Literal
 
 import duckdb
 
-from supply_lake.datasets.spec import DatasetSpec, DataType
+from supply_lake.datasets.spec import DatasetSpec
+from supply_lake.datasets.types import DataType
 from supply_lake.query.live_set import LiveSet, Rejects
 from supply_lake.query.relations import LakeFile, Relations, quoted
 from supply_lake.snapshots.records import Snapshot

@@ -1,0 +1,107 @@
+"""The types that a column can have, as values: their text, their parts, and what YAML may compare with them.
+
+What belongs here: parsing and printing types. What does not: how any library calls them (``curate.cast``, ``query.tables``).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+_SCALARS = "string|boolean|int8|int16|int32|int64|uint8|uint16|uint32|uint64|float32|float64|date|time|timestamp|json|binary"
+_DECIMAL = r"decimal\((?:[1-9]|[12]\d|3[0-8]),(?:\d|[12]\d|3[0-8])\)"
+_ISO: dict[str, Callable[[str], Any]] = {
+    "date": dt.date.fromisoformat,
+    "time": dt.time.fromisoformat,
+    "timestamp": dt.datetime.fromisoformat,
+}
+
+
+class DataType(BaseModel):
+    """A parsed column type. ``str()`` gives its canonical text, which the schema fingerprint is made of."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    precision: int = 0
+    scale: int = 0
+    item: DataType | None = None
+    fields: tuple[tuple[str, DataType], ...] = ()
+
+    @property
+    def nested(self) -> bool:
+        """Whether it is a list or a struct."""
+        return self.name in ("list", "struct")
+
+    def can_hold(self, value: object) -> bool:
+        """Whether a value as YAML writes it can be compared with values of this type."""
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if self.name == "boolean":
+            return isinstance(value, bool)
+        if self.name == "decimal":
+            return number or _parses(Decimal, value)
+        if self.name.startswith(("int", "uint")):
+            return number and float(value) == int(value)  # type: ignore[arg-type,call-overload]
+        if self.name.startswith("float"):
+            return number
+        return isinstance(value, str) and (self.name not in _ISO or _parses(_ISO[self.name], value))
+
+    def __str__(self) -> str:
+        if self.name == "decimal":
+            return f"decimal({self.precision},{self.scale})"
+        if self.name == "list":
+            return f"list<{self.item}>"
+        if self.name == "struct":
+            return f"struct<{','.join(f'{name}:{kind}' for name, kind in self.fields)}>"
+        return self.name
+
+
+def parse_type(text: str) -> DataType:
+    """Parse ``decimal(12,2)``, ``list<string>``, ``struct<a:int64,b:list<date>>`` and the plain names.
+
+    :raises ValueError: naming the part that is no type
+    """
+    text = re.sub(r"\s+", "", text)
+    if re.fullmatch(_SCALARS, text):
+        return DataType(name=text)
+    if re.fullmatch(_DECIMAL, text):
+        precision, scale = (int(number) for number in text[8:-1].split(","))
+        if scale > precision:
+            raise ValueError(f"{text!r}: the scale is larger than the precision")
+        return DataType(name="decimal", precision=precision, scale=scale)
+    if text.startswith("list<") and text.endswith(">"):
+        return DataType(name="list", item=parse_type(text[5:-1]))
+    if text.startswith("struct<") and text.endswith(">"):
+        return DataType(name="struct", fields=tuple(_struct_field(part) for part in _split_fields(text[7:-1])))
+    raise ValueError(f"{text!r} is no type; use {_SCALARS.replace('|', ', ')}, decimal(p,s), list<T> or struct<name:T,…>")
+
+
+def _struct_field(text: str) -> tuple[str, DataType]:
+    name, colon, kind = text.partition(":")
+    if not (name and colon):
+        raise ValueError(f"{text!r} is no struct field; write name:type")
+    return name, parse_type(kind)
+
+
+def _split_fields(text: str) -> list[str]:
+    """Split at the commas that stand outside every bracket."""
+    parts, depth, start = [], 0, 0
+    for at, char in enumerate(text):
+        depth += (char in "<(") - (char in ">)")
+        if char == "," and depth == 0:
+            parts.append(text[start:at])
+            start = at + 1
+    return [*parts, text[start:]]
+
+
+def _parses(parse: Any, value: object) -> bool:
+    try:
+        parse(value)
+    except (ValueError, TypeError, InvalidOperation):
+        return False
+    return True
