@@ -44,7 +44,7 @@ class DataType(BaseModel):
         if self.name == "boolean":
             return isinstance(value, bool)
         if self.name == "decimal":
-            return number or _parses(Decimal, value)
+            return number or (isinstance(value, str) and _parses(Decimal, value))
         if self.name.startswith(("int", "uint")):
             return number and float(value) == int(value)  # type: ignore[arg-type,call-overload]
         if self.name.startswith("float"):
