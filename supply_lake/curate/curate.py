@@ -79,15 +79,14 @@ class Staged:
     @cached_property
     def dates(self) -> tuple[dt.date, ...]:
         """Partition dates of the good rows."""
-        found = [frame["_date"].unique() for frame in self.reading.good]
-        return tuple(sorted(set(pl.concat(found)))) if found else ()
+        return tuple(sorted({date for _, date in self.reading.good.shares()}))
 
     @cached_property
     def columns(self) -> tuple[tuple[str, DataType], ...]:
         """Published columns: the declared ones in order, then the others that the files have, as text."""
         declared = {column.name: column.dtype for column in self.spec.columns}
         text = parse_type("string")
-        extras = {name for frame in self.reading.good for name in frame.columns if name[0] != "_"} - set(declared)
+        extras = {name for name in self.reading.good.columns() if name[0] != "_"} - set(declared)
         return (*declared.items(), *((name, text) for name in sorted(extras)))
 
     @cached_property
@@ -100,7 +99,8 @@ class Staged:
     def keys(self) -> pl.DataFrame:
         """The distinct primary keys of the good rows."""
         keys = list(self.spec.primary_key)
-        frames = [frame.select(keys) for frame in self.reading.good]
+        good = self.reading.good
+        frames = [good.get(at, keys) for at in range(len(good))]
         return pl.concat(frames).unique() if frames else pl.DataFrame(schema=dict.fromkeys(keys, pl.String))
 
     # --- pass 2

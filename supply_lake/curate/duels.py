@@ -15,7 +15,7 @@ import polars as pl
 
 from supply_lake.curate.spool import Spool
 
-ROWS_AT_ONCE = 4_000_000
+ROWS_AT_ONCE = 2_500_000
 # `ordinal`: place in the order of delivery, negative for rows that are live already. `_src`, `_line`, `_date`: whose row it is.
 PLACE = {"_ordinal": pl.Int64, "_src": pl.Int32, "_line": pl.Int64, "_date": pl.Date}
 LOSERS = {**PLACE, "_by_src": pl.Int32, "_by_line": pl.Int64}

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import polars as pl
@@ -69,12 +69,12 @@ class Settled:
     @cached_property
     def by_partition(self) -> dict[dt.date, PartitionRows]:
         """The counts of good rows by partition date; rejected rows have no partition."""
-        staged, lost = self._counts(self._staged_counts()), self._counts(self._lost_counts(staged=True))
+        staged, lost = self.reading.good.shares(), self._counts(self._lost_counts(staged=True))
         dates = sorted({date for _, date in staged} | set(self._live_rows))
         return {date: self._partition(date, staged, lost) for date in dates}
 
     def _partition(
-        self, date: dt.date, staged: Mapping[tuple[int, dt.date], int], lost: Mapping[tuple[int, dt.date], int]
+        self, date: dt.date, staged: Mapping[tuple[Any, ...], int], lost: Mapping[tuple[int, dt.date], int]
     ) -> PartitionRows:
         by_source = {}
         for at, one in enumerate(self.reading.outcomes):
@@ -102,21 +102,25 @@ class Settled:
         for part, ordinals, frame in self._live_frames():
             if part.partition == date:
                 yield self._aligned(frame.filter(~self._lost_mask(ordinals)))
-        for ordinals, frame in self._staged_frames():
-            keep = ~self._lost_mask(ordinals) & (frame["_date"] == date)
-            if keep.any():
-                yield self._published(frame.filter(keep))
+        good = self.reading.good
+        for at, ordinals in self._staged_places():
+            if any(day == date for _, day in good.shares(at)):
+                frame = good.get(at)
+                keep = ~self._lost_mask(ordinals) & (frame["_date"] == date)
+                if keep.any():
+                    yield self._published(frame.filter(keep))
 
     def rejects(self) -> Iterator[pl.DataFrame]:
         """Every row that is set aside, in the rejects schema."""
         yield from self.reading.aside
-        for ordinals, frame in self._staged_frames():
+        good = self.reading.good
+        for at, ordinals in self._staged_places():
             if self.refused:
-                yield rejects.from_good_rows(self._published(frame), f"the batch is rejected: {self.refused}")
+                yield rejects.from_good_rows(self._published(good.get(at)), f"the batch is rejected: {self.refused}")
                 continue
             lost = self._lost_mask(ordinals)
             if lost.any():
-                yield rejects.from_duplicates(self._with_winners(ordinals.filter(lost), frame.filter(lost)))
+                yield rejects.from_duplicates(self._with_winners(ordinals.filter(lost), good.get(at).filter(lost)))
 
     def _published(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Staged rows in the form that is published."""
@@ -154,11 +158,13 @@ class Settled:
 
     # --- frames with their ordinals
 
-    def _staged_frames(self) -> Iterator[tuple[pl.Series, pl.DataFrame]]:
+    def _staged_places(self) -> Iterator[tuple[int, pl.Series]]:
+        """Every staged frame's place and ordinals; whoever needs the frame gets it, with the columns that it needs."""
         first = 0
-        for frame in self.reading.good:
-            yield pl.int_range(first, first + frame.height, eager=True).alias("_ordinal"), frame
-            first += frame.height
+        for at in range(len(self.reading.good)):
+            rows = self.reading.good.rows(at)
+            yield at, pl.int_range(first, first + rows, eager=True).alias("_ordinal")
+            first += rows
 
     def _live_frames(self, columns: Sequence[str] | None = None) -> Iterator[tuple[LivePart, pl.Series, pl.DataFrame]]:
         first = -1 << 62
@@ -192,7 +198,9 @@ class Settled:
             yield _typed(frame, values, types).with_columns(
                 ordinals, pl.lit(-1, pl.Int32).alias("_src"), frame["_line"], pl.lit(part.partition).alias("_date")
             )
-        for ordinals, frame in self._staged_frames():
+        good = self.reading.good
+        for at, ordinals in self._staged_places():
+            frame = good.get(at, [*values, "_src", "_line", "_date"])
             places = [ordinals, frame["_src"], frame["_line"], frame["_date"]]
             yield _typed(frame, values, types).with_columns(*places)
 
@@ -236,11 +244,6 @@ class Settled:
     @cached_property
     def _live_lost(self) -> dict[dt.date, int]:
         return {date: rows for _, date, rows in self._lost_counts(staged=False).rows()}
-
-    def _staged_counts(self) -> pl.DataFrame:
-        frames = [frame.group_by("_src", "_date").len() for frame in self.reading.good]
-        empty = pl.DataFrame(schema={"_src": pl.Int32, "_date": pl.Date, "len": pl.UInt32})
-        return pl.concat([empty, *frames])
 
     def _lost_counts(self, *, staged: bool) -> pl.DataFrame:
         return self._losers.filter((pl.col("_ordinal") >= 0) == staged).group_by("_src", "_date").len()

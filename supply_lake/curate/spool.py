@@ -5,32 +5,88 @@ What belongs here: keeping frames in order within a budget of memory. What does 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 
-class Spool:
-    """An ordered list of frames. Frames past ``budget`` bytes go to Arrow IPC files in ``folder``."""
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A frame or its file, and what is asked of it so often that reading it again would cost too much."""
 
-    def __init__(self, folder: Path, name: str, budget: int) -> None:
-        self._folder, self._name, self._budget = folder, name, budget
+    frame: pl.DataFrame | Path
+    size: int
+    rows: int
+    columns: tuple[str, ...]
+    shares: Counter[tuple[Any, ...]]
+
+
+class Spool:
+    """An ordered list of frames. Frames past ``budget`` bytes go to Arrow IPC files in ``folder``.
+
+    :param by: columns by whose values the rows are counted
+    """
+
+    def __init__(self, folder: Path, name: str, budget: int, by: Sequence[str] = ()) -> None:
+        self._folder, self._name, self._budget, self._by = folder, name, budget, tuple(by)
         self._held = 0
         self._written = 0
-        self._frames: list[pl.DataFrame | Path] = []
+        self._frames: list[_Kept] = []
 
     def append(self, frame: pl.DataFrame) -> None:
         """Keep a frame."""
-        self._frames.append(self._kept(frame))
+        self._frames.append(self._keep(frame))
 
     def replace(self, at: int, frame: pl.DataFrame) -> None:
         """Keep another frame at this place; the order of frames is the order of delivery, which decides between equals."""
         self._forget(self._frames[at])
-        self._frames[at] = self._kept(frame)
+        self._frames[at] = self._keep(frame)
 
-    def _kept(self, frame: pl.DataFrame) -> pl.DataFrame | Path:
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def get(self, at: int, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """The frame at this place, or those of the columns that it has."""
+        kept = self._frames[at]
+        have = None if columns is None else [name for name in columns if name in kept.columns]
+        if isinstance(kept.frame, Path):
+            return pl.read_ipc(kept.frame, columns=have)
+        return kept.frame if have is None else kept.frame.select(have)
+
+    def rows(self, at: int) -> int:
+        """Rows of the frame at this place."""
+        return self._frames[at].rows
+
+    def columns(self) -> set[str]:
+        """Names of the columns that some frame has."""
+        return {name for kept in self._frames for name in kept.columns}
+
+    def shares(self, at: int | None = None) -> Counter[tuple[Any, ...]]:
+        """Rows by the values of the columns ``by``, of one frame or of all."""
+        found: Counter[tuple[Any, ...]] = Counter()
+        for kept in self._frames if at is None else (self._frames[at],):
+            found.update(kept.shares)
+        return found
+
+    def drop(self, places: Sequence[int]) -> None:
+        """Forget the frames at these places."""
+        for at in sorted(places, reverse=True):
+            self._forget(self._frames.pop(at))
+
+    def __iter__(self) -> Iterator[pl.DataFrame]:
+        return (self.get(at) for at in range(len(self._frames)))
+
+    def _keep(self, frame: pl.DataFrame) -> _Kept:
         size = int(frame.estimated_size())
+        counted = frame.group_by(self._by).len().rows() if self._by else ()
+        shares = Counter({tuple(values): rows for *values, rows in counted})
+        return _Kept(self._placed(frame, size), size, frame.height, tuple(frame.columns), shares)
+
+    def _placed(self, frame: pl.DataFrame, size: int) -> pl.DataFrame | Path:
         if self._held + size <= self._budget:
             self._held += size
             return frame
@@ -41,26 +97,8 @@ class Spool:
         frame.write_ipc(path)
         return path
 
-    def __len__(self) -> int:
-        return len(self._frames)
-
-    def get(self, at: int, columns: Sequence[str] | None = None) -> pl.DataFrame:
-        """The frame at this place, or some columns of it."""
-        kept = self._frames[at]
-        if isinstance(kept, Path):
-            return pl.read_ipc(kept, columns=list(columns) if columns is not None else None)
-        return kept.select(columns) if columns is not None else kept
-
-    def drop(self, places: Sequence[int]) -> None:
-        """Forget the frames at these places."""
-        for at in sorted(places, reverse=True):
-            self._forget(self._frames.pop(at))
-
-    def _forget(self, kept: pl.DataFrame | Path) -> None:
-        if isinstance(kept, Path):
-            kept.unlink()
+    def _forget(self, kept: _Kept) -> None:
+        if isinstance(kept.frame, Path):
+            kept.frame.unlink()
         else:
-            self._held -= int(kept.estimated_size())
-
-    def __iter__(self) -> Iterator[pl.DataFrame]:
-        return (self.get(at) for at in range(len(self._frames)))
+            self._held -= kept.size

@@ -80,8 +80,8 @@ def read_all(
     """Read and sift every source. An object that breaks off midway contributes nothing but its reason."""
     budget = options.memory_bytes // 4
     reading = Reading(
-        good=Spool(scratch, "good", budget),
-        aside=Spool(scratch, "aside", budget // 4),
+        good=Spool(scratch, "good", budget, by=("_src", "_date")),
+        aside=Spool(scratch, "aside", budget // 4, by=("source",)),
         outcomes=[SourceOutcome(source.key) for source in sources],
     )
     sifter = Sifter(spec, landing_date)
@@ -223,13 +223,11 @@ def _filter(spool: Spool, keep: pl.Expr) -> None:
 
 def _count(reading: Reading) -> None:
     by_key = {one.key: one for one in reading.outcomes}
-    for frame in reading.aside:
-        for key, rows in frame.group_by("source").len().rows():
-            by_key[key].rejected += rows
-            by_key[key].landed += rows
-    for frame in reading.good:
-        for at, rows in frame.group_by("_src").len().rows():
-            reading.outcomes[at].landed += rows
+    for (key,), rows in reading.aside.shares().items():
+        by_key[key].rejected += rows
+        by_key[key].landed += rows
+    for (at, _), rows in reading.good.shares().items():
+        reading.outcomes[at].landed += rows
     for one in reading.outcomes:
         if one.outcome == "read" and one.landed == 0:
             one.outcome, one.reason = "empty", "header only"

@@ -59,7 +59,7 @@ def write_parts(
         for number, groups in enumerate(_parts(tables, snapshot_id)):
             path = part_path(spec.name, partition, snapshot_id, number)
             waiting.append(pool.submit(_write_part, store, path, groups))
-            if len(waiting) > THREADS:
+            if len(waiting) >= THREADS:
                 parts.append(waiting.pop(0).result())
         parts += [future.result() for future in waiting]
     return Written(tuple(part.file for part in parts), _stats(parts))

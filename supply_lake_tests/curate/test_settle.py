@@ -72,6 +72,12 @@ def test_exact_repeats_of_rows_without_a_key() -> None:
     assert done.rows.deduplicated == 4
 
 
+def test_repeats_among_files_of_different_columns() -> None:
+    spec = dataset("a", "b", deduplicate="row")
+    done = curate(spec, *("a,b,c\nx,1,2\n", "b,a\n1,x\n", "a,b\nx,1\n"))
+    assert (done.rows.published, done.rows.deduplicated) == (2, 1)
+
+
 def test_no_deduplication_keeps_all() -> None:
     spec = dataset(K, V, O, primary_key="k", deduplicate="none")
     assert len(curate(spec, csv([("x", 1, 1), ("x", 1, 1)])).values) == 2
