@@ -12,6 +12,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 import polars as pl
 import pyarrow as pa
@@ -28,15 +29,16 @@ _MASK = 2**63 - 1  # what a signed database integer holds
 _ODD = 0x9E37_79B9_7F4A_7C15
 _ROWS_AT_ONCE = 250_000
 _KEYS_AT_ONCE = 10_000
-_REASONS = 100
+_MOST_WAITING = 10_000
 
 
 @dataclass(slots=True)
 class Discovery:
     """What a listing showed. Register ``entries`` first, then store ``fingerprints``.
 
-    ``deferred`` counts new objects left for a later tick; ``waiting`` has the key and reason of some of them that are not
-    ready to be read. ``rules_changed``: refused objects may fit now, see ``reconsider``.
+    ``deferred`` counts objects that were not looked at because there were enough entries: look again at once. ``waiting`` has
+    keys that are not ready to be read, with the reason: look at their folders again soon. ``rules_changed``: refused objects
+    may fit now, see ``reconsider``.
     """
 
     entries: list[LedgerEntry] = field(default_factory=list)
@@ -124,12 +126,14 @@ def _enter(
         found.compared += slice_.height
         waiting = unsettled([version for version, _ in new], ledger) if unsettled and new else {}
         for version, bucket in new:
-            if version.key in waiting or len(found.entries) >= max_entries:
+            if version.key in waiting:
+                unfinished.add(bucket)
+            elif len(found.entries) >= max_entries:
                 unfinished.add(bucket)
                 found.deferred += 1
             else:
                 found.entries.append(rules.place(version, now))
-        found.waiting.update(list(waiting.items())[: _REASONS - len(found.waiting)])
+        found.waiting |= islice(waiting.items(), max(0, _MOST_WAITING - len(found.waiting)))
     return unfinished
 
 
