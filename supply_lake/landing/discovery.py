@@ -12,7 +12,9 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from itertools import islice
+from operator import xor
 
 import polars as pl
 import pyarrow as pa
@@ -26,8 +28,8 @@ Unsettled = Callable[[Sequence[ObjectVersion], Mapping[str, set[tuple[str, int]]
 
 RULES = "rules"  # no bucket: those end in a date
 _MASK = 2**63 - 1  # what a signed database integer holds
-_ODD = 0x9E37_79B9_7F4A_7C15
-_ROWS_AT_ONCE = 250_000
+_SEEDS = (0x9E37_79B9, 0x7F4A_7C15, 0x85EB_CA6B, 0xC2B2_AE35)  # any four numbers
+_ROWS_AT_ONCE = 100_000
 _KEYS_AT_ONCE = 10_000
 _MOST_WAITING = 10_000
 
@@ -75,10 +77,11 @@ def discover(
     }
     for frame in _whole_folders(listing):
         found.listed += frame.height
-        rows, now_there = _fingerprinted(frame.filter(~_below(rules.own)))
+        buckets = _buckets(frame.filter(~_below(rules.own)) if rules.own else frame)
+        now_there = dict(zip(buckets["bucket"], buckets["fingerprint"], strict=True))
         left -= now_there.keys()
         changed = {bucket: value for bucket, value in now_there.items() if fingerprints.get(bucket) != value}
-        fresh = rows.join(_column("bucket", changed), on="bucket", how="semi", maintain_order="left")
+        fresh = _rows_of(frame, buckets.filter(pl.col("bucket").is_in(list(changed))), rules)
         unfinished = _enter(found, fresh, known, rules, now, unsettled=unsettled, max_entries=max_entries)
         found.fingerprints |= {bucket: value for bucket, value in changed.items() if bucket not in unfinished}
     # What has vanished may come back unchanged; it must not then be taken for something entered.
@@ -154,48 +157,53 @@ def _whole_folders(listing: Iterable[pa.RecordBatch]) -> Iterator[pl.DataFrame]:
 
     Should it not be, a folder seen in two parts is compared twice: slower, never wrong.
     """
-    held: list[pa.RecordBatch] = []
+    held: list[pl.DataFrame] = []
     rows, limit = 0, _ROWS_AT_ONCE
     for batch in listing:
-        held.append(batch)
+        held.append(_with_folder_and_day(batch))
         rows += batch.num_rows
         if rows >= limit:
-            frame = _with_folders(held)
+            frame = pl.concat(held, rechunk=False)
             still_open = pl.lit(frame["folder"][-1]).str.starts_with(pl.col("folder"))
-            closed, rest = frame.filter(~still_open), frame.filter(still_open)
-            if closed.height:
-                yield closed
-            held = rest.select(LISTING.names).to_arrow().cast(LISTING).to_batches()
-            rows, limit = rest.height, max(_ROWS_AT_ONCE, 2 * rest.height)
+            held = [frame.filter(still_open)]
+            rows = held[0].height
+            limit = max(_ROWS_AT_ONCE, 2 * rows)
+            if rows < frame.height:
+                yield frame.filter(~still_open)
     if rows:
-        yield _with_folders(held)
+        yield pl.concat(held, rechunk=False)
 
 
-def _with_folders(batches: Sequence[pa.RecordBatch]) -> pl.DataFrame:
-    frame = pl.from_arrow(pa.Table.from_batches(batches))
+def _with_folder_and_day(batch: pa.RecordBatch) -> pl.DataFrame:
+    frame = pl.from_arrow(batch)
     assert isinstance(frame, pl.DataFrame)
-    return frame.with_columns(folder=pl.col("key").str.replace(r"[^/]*$", ""))
+    return frame.with_columns(folder=pl.col("key").str.replace(r"[^/]*$", ""), day=pl.col("modified").dt.date())
 
 
-def _fingerprinted(frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, int]]:
-    """The frame with each row's bucket, and each bucket's fingerprint; the order of rows does not count."""
-    line = pl.concat_str("key", "etag", pl.col("size", "modified").to_physical().cast(pl.String), separator="\n")
-    groups = (
+def _buckets(frame: pl.DataFrame) -> pl.DataFrame:
+    """Folder, day, name and fingerprint of each bucket. The order of objects does not count, every fact of each does."""
+    facts = zip((pl.col(name) for name in LISTING.names), _SEEDS, strict=True)
+    object_hash = reduce(xor, (fact.hash(seed) for fact, seed in facts)).hash(_SEEDS[0])
+    return (
         frame.lazy()
-        .group_by("folder", day=pl.col("modified").dt.date())
-        .agg(sum=line.hash(_ODD & _MASK).sum(), count=pl.len())
-        .with_columns(bucket=pl.concat_str("folder", pl.lit("@"), pl.col("day").dt.to_string("%Y-%m-%d")))
+        .group_by("folder", "day")
+        .agg(total=object_hash.sum(), count=pl.len().cast(pl.UInt64))  # sums of unsigned integers wrap around
+        .select(
+            "folder",
+            "day",
+            bucket=pl.concat_str("folder", pl.lit("@"), pl.col("day").dt.to_string("%Y-%m-%d")),
+            fingerprint=((pl.col("total") ^ pl.col("count").hash(_SEEDS[1])) & _MASK) | 1,  # never 0
+        )
         .collect()
     )
-    days = frame.with_columns(day=pl.col("modified").dt.date())
-    with_bucket = days.join(groups.select("folder", "day", "bucket"), on=["folder", "day"], how="left", maintain_order="left")
-    prints = zip(groups["bucket"], groups["sum"], groups["count"], strict=True)
-    return with_bucket, {bucket: max(1, (total + count * _ODD) & _MASK) for bucket, total, count in prints}
+
+
+def _rows_of(frame: pl.DataFrame, buckets: pl.DataFrame, rules: Rules) -> pl.DataFrame:
+    """The objects in some of the buckets, with the bucket's name."""
+    wanted = buckets.select("folder", "day", "bucket")
+    rows = frame.join(wanted, on=["folder", "day"], how="inner", maintain_order="left")
+    return rows.filter(~_below(rules.own)) if rules.own else rows
 
 
 def _below(prefixes: Sequence[str]) -> pl.Expr:
     return pl.any_horizontal(pl.lit(False), *(pl.col("key").str.starts_with(prefix) for prefix in prefixes))
-
-
-def _column(name: str, values: Iterable[str]) -> pl.DataFrame:
-    return pl.DataFrame({name: list(values)}, schema={name: pl.String})
