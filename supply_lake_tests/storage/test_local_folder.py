@@ -165,7 +165,7 @@ def test_m5_a_folder_that_is_gone_is_no_empty_landing(store: ObjectStore, tmp_pa
 
 
 def test_m5_a_folder_that_may_not_be_listed(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local_folder.os, "scandir", fail(errno.EACCES))
+    monkeypatch.setattr(local_folder.os, "open", fail(errno.EACCES))
     with pytest.raises(StoreUnavailable, match="give this user the permission"):
         keys(store)
 
@@ -175,9 +175,11 @@ def test_a_subfolder_that_may_not_be_listed_hides_only_itself(
 ) -> None:
     store.put("bad/1", b"")
     store.put("good/2", b"")
-    scandir = os.scandir
+    really_open = os.open
     monkeypatch.setattr(
-        local_folder.os, "scandir", lambda path: fail(errno.EACCES)() if path.endswith("bad/") else scandir(path)
+        local_folder.os,
+        "open",
+        lambda path, flags: fail(errno.EACCES)() if path.endswith("bad/") else really_open(path, flags),  # type: ignore[operator]
     )
     assert keys(store) == ["good/2"]
     assert "bad/ is passed over" in caplog.text
