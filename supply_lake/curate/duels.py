@@ -18,7 +18,8 @@ from supply_lake.curate.spool import Spool
 ROWS_AT_ONCE = 2_500_000
 # `ordinal`: place in the order of delivery, negative for rows that are live already. `_src`, `_line`, `_date`: whose row it is.
 PLACE = {"_ordinal": pl.Int64, "_src": pl.Int32, "_line": pl.Int64, "_date": pl.Date}
-LOSERS = {**PLACE, "_by_src": pl.Int32, "_by_line": pl.Int64}
+# All of a batch's losers are in memory at once, so they carry no more than the counts and the reasons need.
+LOSERS = {"_ordinal": pl.Int64, "_src": pl.Int32, "_date": pl.Date, "_by_src": pl.Int32, "_by_line": pl.Int64}
 
 
 def losers(frames: Iterable[pl.DataFrame], keys: Sequence[str], order: str | None, *, rows: int, scratch: Path) -> pl.DataFrame:
