@@ -11,7 +11,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -27,6 +27,7 @@ from supply_lake.storage.connections import connect, listing_pages
 from supply_lake.storage.ranged_file import RangedFile
 
 _LISTED_AT_ONCE = 5_000
+_DELETED_AT_ONCE = 1_000
 _BUFFER = 1024**2
 _PART = 8 * 1024**2
 _SPOOL = 32 * 1024**2
@@ -132,13 +133,20 @@ class Bucket:
             self.put(key, cast(BinaryIO, file), if_absent=False)
 
     def delete(self, keys: Iterable[str]) -> None:
-        """Remove objects."""
-        for key in keys:
+        """Remove objects, many by one request."""
+        rest = list(keys)
+        for start in range(0, len(rest), _DELETED_AT_ONCE):
+            some = rest[start : start + _DELETED_AT_ONCE]
             try:
-                with self._answering(key):
-                    obstore.delete(self._store, key)
-            except ObjectGone:
-                continue
+                with self._answering(some[0]):
+                    obstore.delete(self._store, some)
+            except ObjectGone:  # not every store takes a missing object for a deleted one
+                self._delete_each(some)
+
+    def _delete_each(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            with suppress(ObjectGone), self._answering(key):
+                obstore.delete(self._store, key)
 
     def _fetch(self, version: ObjectVersion, start: int, end: int) -> memoryview:
         """Bytes ``start`` to ``end`` of exactly this version."""
@@ -178,6 +186,8 @@ class Bucket:
                 raise _UnreadableListing from error
             if "NoSuchBucket" in str(error):
                 raise StoreUnavailable(f"{self.location}: there is no such bucket; make it, or check the endpoint") from error
+            if "configured region" in str(error):
+                raise StoreUnavailable(f"{self.location} is in another region; set AWS_REGION to its own") from error
             raise StoreUnavailable(f"{self.location} does not answer{_code(error)}; it is asked again later") from error
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -49,20 +50,25 @@ def _s3_options(endpoint: str) -> dict[str, Any]:
         options["endpoint"] = endpoint
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
     options["region"] = region or "us-east-1"
-    if _uses_profiles():
+    if _may_use_profiles():
         from obstore.auth.boto3 import Boto3CredentialProvider
 
-        options["credential_provider"] = Boto3CredentialProvider()
-        options["region"] = region or options["credential_provider"].config.get("region", "us-east-1")
+        with suppress(ValueError):  # no profile has credentials: obstore looks in the other places
+            provider = Boto3CredentialProvider()
+            options["credential_provider"] = provider
+            options["region"] = region or provider.config.get("region", options["region"])
     return options
 
 
-def _uses_profiles() -> bool:
-    """Whether credentials come from a profile, as far as can be told without asking anyone."""
+def _may_use_profiles() -> bool:
+    """Whether credentials may come from a profile, as far as can be told without asking anyone."""
     if os.environ.get("AWS_PROFILE"):
         return True
-    credentials = os.environ.get("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials")
-    return "AWS_ACCESS_KEY_ID" not in os.environ and Path(credentials).expanduser().exists()
+    files = [
+        os.environ.get("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"),
+        os.environ.get("AWS_CONFIG_FILE", "~/.aws/config"),
+    ]
+    return "AWS_ACCESS_KEY_ID" not in os.environ and any(Path(file).expanduser().exists() for file in files)
 
 
 def listing_pages(bucket: str, prefix: str, after: str) -> Any:

@@ -130,3 +130,30 @@ def test_an_s3_object_changed_between_two_blocks_is_noticed(s3_location: str, mo
         store.put("a", b"1")
         with pytest.raises(ObjectChanged):
             file.read()
+
+
+@pytest.mark.integration
+def test_credentials_may_come_from_a_profile(s3_location: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"):
+        monkeypatch.delenv(name)
+    secrets = "aws_access_key_id = an-id\naws_secret_access_key = hush-hush\n"
+    (tmp_path / "credentials").write_text(f"[team]\n{secrets}[far]\n{secrets}")
+    (tmp_path / "config").write_text("[profile team]\nregion = us-east-1\n[profile far]\nregion = eu-west-1\n")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_PROFILE", "team")
+    store = ObjectStore.open(s3_location)
+    store.put("a", b"1")
+    assert store.head("a").size == 1
+    monkeypatch.setenv("AWS_PROFILE", "far")
+    with pytest.raises(StoreUnavailable, match="is in another region; set AWS_REGION"):
+        ObjectStore.open(s3_location).put("a", b"1")
+
+
+@pytest.mark.integration
+def test_many_objects_are_deleted_whether_they_are_there_or_not(s3_location: str) -> None:
+    store = ObjectStore.open(s3_location)
+    for number in range(30):
+        store.put(f"{number} +%", b"")
+    store.delete([f"{number} +%" for number in range(-1_000, 30)])
+    assert [batch.num_rows for batch in store.list() if batch.num_rows] == []
