@@ -96,3 +96,11 @@ def test_workspace_and_project_files_name_the_same_location() -> None:
     assert target["module_name"] == project["dagster"]["module_name"]
     assert target["module_name"] == project["dg"]["project"]["code_location_target_module"]
     assert target["location_name"] == project["dagster"]["code_location_name"] == project["dg"]["project"]["code_location_name"]
+
+
+def test_datasets_may_start_on_different_dates(tmp_path: Path) -> None:
+    later = {**ORDERS, "name": "stock", "start_date": "2026-02-01"}
+    folder = write_specs(tmp_path, {**ORDERS, "schedule": "@daily"}, {**later, "schedule": "15 6 * * *"})
+    made = build_definitions(Settings.from_env({"SUPPLY_LAKE_DATASETS": str(folder)}))
+    dg.Definitions.validate_loadable(made)
+    assert made.resolve_asset_graph().get(lake_key("stock")).partitions_def.get_first_partition_key() == "2026-02-01"

@@ -130,7 +130,7 @@ def _columns(spec: DatasetSpec) -> str:
         header,
         (
             (
-                column.name + (" 🔑" if column.name in spec.primary_key else ""),
+                column.name + (" (key)" if column.name in spec.primary_key else ""),
                 column.type,
                 column.unit,
                 "yes" if spec.is_nullable(column) else "no",

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 import dagster as dg
 
 from supply_lake.assets import report
-from supply_lake.assets.naming import CHECKS, CONSERVATION, CONTRACT, PENDING_TAG, lake_key, landing_key, op_name
+from supply_lake.assets.naming import CHECKS, CONSERVATION, CONTRACT, OUTAGE_TAG, PENDING_TAG, lake_key, landing_key, op_name
 from supply_lake.assets.samples import Sample, broken_rules, preview, rejected_rows
 from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.errors import StoreUnavailable, SupplyLakeError
@@ -51,6 +51,7 @@ class Curation:
             try:
                 yield from self._date(partition)
             except StoreUnavailable as error:
+                self.context.instance.add_run_tags(self.context.run.run_id, {OUTAGE_TAG: "true"})
                 self.troubles.append(f"{error} Nothing is lost; the sensor asks again when it is back.")
                 break
         if self.troubles:
@@ -82,8 +83,8 @@ class Curation:
 
     def _recorded(self, date: dt.date) -> list[Batch]:
         """Batches that this run finished before one broke off."""
-        of_run = [one for one in self.stores.metadata.batches(self.spec.name, limit=1_000) if one.run_id == self.context.run.run_id]
-        return [one for one in reversed(of_run) if one.landing_date == date]
+        recent = self.stores.metadata.batches(self.spec.name, run_id=self.context.run.run_id)
+        return [one for one in reversed(recent) if one.landing_date == date]
 
     def _set_aside(self, date: dt.date) -> dict[str, str]:
         entries = self.stores.metadata.objects(self.spec.name, ObjectState.SET_ASIDE, date)

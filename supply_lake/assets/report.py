@@ -120,21 +120,28 @@ def bullets(sentences: Sequence[str]) -> dg.MetadataValue:
 
 
 def _sources(sources: Sequence[SourceRecord]) -> str:
-    header = ("file", "bytes", "landed", "published", "rejected", "deduplicated", "deliveries", "outcome")
+    header = ("file", "bytes", "landed", "published", "rejected", "dedup.", "outcome")
+    names = _short([source.key for source in sources])
     rows = [
         (
-            source.key,
+            name,
             source.size,
             source.rows.landed,
             source.rows.published,
             source.rows.rejected,
             source.rows.deduplicated,
-            source.deliveries,
-            f"{source.outcome}: {source.reason}" if source.reason else str(source.outcome),
+            source.outcome if source.deliveries == 1 else f"{source.outcome}, delivered {source.deliveries} times",
         )
-        for source in sources[:LISTED]
+        for name, source in zip(names, sources[:LISTED], strict=False)
     ]
-    return table(header, rows) + _more(len(sources), "files")
+    told = [f"- {name}: {source.reason}" for name, source in zip(names, sources[:LISTED], strict=False) if source.reason]
+    return "\n\n".join([table(header, rows), *(["\n".join(told)] if told else [])]) + _more(len(sources), "files")
+
+
+def _short(keys: Sequence[str]) -> list[str]:
+    """The keys without the folder that all of them share."""
+    folders = {key.rpartition("/")[0] for key in keys}
+    return [key.rpartition("/")[2] for key in keys] if len(folders) == 1 else list(keys)
 
 
 def _snapshots(snapshots: Sequence[Snapshot]) -> str:

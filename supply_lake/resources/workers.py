@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from dagster import DagsterInstance, DagsterRun
 
-WORKER_TAG = "supply_lake/worker"
+WORKER_TAG = ".dagster/supply_lake_worker"
+"""Dagster's UI hides tags of this prefix."""
 
 
 def mark(instance: DagsterInstance, run_id: str) -> None:

@@ -33,12 +33,12 @@ TOLD = 3
 class Patience:
     """How long a tick waits, in seconds.
 
-    :param seconds: for something to do
+    :param seconds: for something to do; Dagster ends a tick after 60 (``DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS``)
     :param for_writers: for files that are still being written, if there are any
     :param after_outage: before it asks again for what a run could not do because a store was away
     """
 
-    seconds: float = 20.0
+    seconds: float = 45.0
     for_writers: float = 0.0
     after_outage: dt.timedelta = FIRST_PAUSE
     look_every: float = 0.25
@@ -69,7 +69,7 @@ def landing_sensor(
 
     @dg.sensor(
         name=NAME,
-        target=[lake_key(name) for name in registry],
+        asset_selection=dg.AssetSelection.assets(*(lake_key(name) for name in registry)),
         minimum_interval_seconds=5,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Looks for landed files, and asks for runs: one a dataset and range of landing dates.",

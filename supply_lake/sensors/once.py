@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import dagster as dg
 
 from supply_lake.assets.lake import lake_asset, landing_asset
-from supply_lake.assets.naming import DATASET_TAG, DIGEST_TAG
+from supply_lake.assets.naming import DATASET_TAG, DIGEST_TAG, OUTAGE_TAG
 from supply_lake.datasets.registry import Registry, load_registry
 from supply_lake.errors import SupplyLakeError
 from supply_lake.ingest.stores import Stores
@@ -83,16 +83,20 @@ class _Session:
         self.names = names
         self.ingested = Ingested()
         self.asked: set[str] = set()
+        self.given_up: set[str] = set()
 
     def run(self) -> Ingested:
         while True:
-            fresh = [request for request in self._tick() if request.tags[DIGEST_TAG] not in self.asked]
+            fresh = [request for request in self._tick() if self._is_fresh(request)]
             for request in fresh:
                 self._execute(request)
             if not fresh:
                 if not under_way(self.instance, self.names):
                     return self.ingested
                 time.sleep(LOOK_AGAIN_SECONDS)
+
+    def _is_fresh(self, request: dg.RunRequest) -> bool:
+        return request.tags[DIGEST_TAG] not in self.asked and request.tags[DATASET_TAG] not in self.given_up
 
     def _tick(self) -> list[dg.RunRequest]:
         sensor = self.definitions.resolve_sensor_def(NAME)
@@ -112,11 +116,13 @@ class _Session:
             run_config=_QUIET_RUN,
             raise_on_error=False,
         )
-        recent = self.stores.metadata.batches(request.tags[DATASET_TAG], limit=10_000)
-        for batch in reversed([one for one in recent if one.run_id == result.run_id]):
+        for batch in reversed(self.stores.metadata.batches(request.tags[DATASET_TAG], run_id=result.run_id)):
             self.ingested.batches.append(batch)
             self.on_batch(batch)
         self.ingested.troubles += _troubles(result)
+        run = self.instance.get_run_by_id(result.run_id)
+        if run and OUTAGE_TAG in run.tags:
+            self.given_up.add(request.tags[DATASET_TAG])
 
 
 def _troubles(result: dg.ExecuteInProcessResult) -> Iterator[str]:

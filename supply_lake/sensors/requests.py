@@ -4,7 +4,7 @@ What belongs here: what the instance knows of earlier runs, and the form of a re
 when to look (``landing``, ``schedules``, ``once``).
 
 Dagster forgets no run key: a request with a known key is dropped for ever. The key therefore names the object versions, their
-attempt, and how many runs were asked for them before; such a run ended without an attempt being counted (a store was away), and
+attempt, and how many runs were asked for them before. What a run could not do, as a store was away or it never came to its work,
 is asked for again with growing pauses.
 """
 
@@ -14,6 +14,7 @@ import datetime as dt
 import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -22,6 +23,7 @@ from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
 from supply_lake.assets.naming import (
     DATASET_TAG,
     DIGEST_TAG,
+    OUTAGE_TAG,
     PARTITION_TAG,
     PENDING_TAG,
     RANGE_END_TAG,
@@ -145,15 +147,18 @@ def _room(instance: DagsterInstance, settings: Settings) -> int:
 
 
 def _earlier(instance: DagsterInstance, ask: Ask, first_pause: dt.timedelta, now: dt.datetime) -> int | None:
-    """How many runs were asked for just this before; ``None`` while the pause after the last of them lasts."""
-    records = instance.get_run_records(RunsFilter(tags={DIGEST_TAG: ask.digest}), limit=20)
-    if not records:
-        return 0
-    ended = max(_utc(record.update_timestamp) for record in records)
-    pause = min(LONGEST_PAUSE, first_pause * 2 ** (len(records) - 1))
-    if now - ended < pause:
+    """How many runs were asked for just this before; ``None`` while the pause after fruitless runs of the dataset lasts."""
+    recent = instance.get_run_records(RunsFilter(tags={DATASET_TAG: ask.dataset, PENDING_TAG: "true"}), limit=20)
+    ended = [record for record in recent if record.dagster_run.is_finished]
+    fruitless = list(takewhile(lambda record: _is_fruitless(record.dagster_run, ask), ended))
+    if fruitless and now - _utc(fruitless[0].update_timestamp) < min(LONGEST_PAUSE, first_pause * 2 ** (len(fruitless) - 1)):
         return None
     return instance.get_runs_count(RunsFilter(tags={DIGEST_TAG: ask.digest}))
+
+
+def _is_fruitless(run: DagsterRun, ask: Ask) -> bool:
+    """Whether the run ended without counting an attempt: a store was away, or it never came to its work."""
+    return OUTAGE_TAG in run.tags or run.tags.get(DIGEST_TAG) == ask.digest
 
 
 def _request(ask: Ask, tries: int) -> dg.RunRequest:

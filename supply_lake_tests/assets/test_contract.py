@@ -25,7 +25,7 @@ def test_every_column_of_every_dataset_is_described(name: str) -> None:
     told, schema = contract.description(declared), contract.column_schema(declared)
     assert [column.name for column in schema.columns] == [column.name for column in declared.columns]
     for column in declared.columns:
-        assert f"| {column.name} " in told or f"| {column.name} 🔑" in told
+        assert f"| {column.name} " in told or f"| {column.name} (key)" in told
         assert column.unit in told
     assert contract.metadata(declared)["source system"] == declared.source.system
 

@@ -16,7 +16,7 @@ import yaml
 from dagster import DagsterRunStatus
 from dagster._core.test_utils import create_run_for_test
 
-from supply_lake.assets.naming import DATASET_TAG, DIGEST_TAG, PENDING_TAG, RANGE_END_TAG, RANGE_START_TAG, partitions
+from supply_lake.assets.naming import DATASET_TAG, OUTAGE_TAG, PENDING_TAG, RANGE_END_TAG, RANGE_START_TAG, partitions
 from supply_lake.datasets.registry import Registry, load_registry
 from supply_lake.landing.ledger import PendingBatch
 from supply_lake.resources.workers import WORKER_TAG
@@ -27,6 +27,7 @@ from supply_lake_tests.sensors.made_up import ORDERS, write_specs
 TODAY = dt.date(2026, 11, 5)
 NOON = dt.datetime(2026, 11, 5, 12, tzinfo=dt.UTC)
 LATER = dt.timedelta(hours=1)
+SECOND = dt.timedelta(seconds=1)
 
 
 @pytest.fixture
@@ -94,19 +95,33 @@ def test_what_a_finished_run_left_is_asked_for_again(
     assert again.run_key != request.run_key
 
 
-def test_m5_after_an_outage_the_same_objects_are_asked_for_again_under_another_key_and_after_a_pause(
-    instance: dg.DagsterInstance, settings: Settings, registry: Registry
+@pytest.mark.parametrize(
+    ("tags", "digest"), [({OUTAGE_TAG: "true"}, "forgiven"), ({}, "d1")], ids=["a store was away", "it never came to its work"]
+)
+def test_m5_what_a_run_could_not_do_is_asked_for_again_under_another_key_after_growing_pauses(
+    instance: dg.DagsterInstance, settings: Settings, registry: Registry, tags: dict[str, str], digest: str
 ) -> None:
-    pending = [waiting(1)]
-    (first,) = ask(instance, settings, registry, *pending).requests
-    run_id = start(instance, first, DagsterRunStatus.FAILURE)
-    ended = instance.get_run_record_by_id(run_id).update_timestamp.replace(tzinfo=dt.UTC)
-    soon = wanted(instance, settings, registry, pending, now=ended + dt.timedelta(seconds=1))
-    assert soon.requests == []
-    assert "tried again later" in soon.remarks[0]
-    (second,) = wanted(instance, settings, registry, pending, now=ended + LATER).requests
-    assert second.run_key != first.run_key
-    assert second.tags[DIGEST_TAG] == first.tags[DIGEST_TAG]
+    (first,) = ask(instance, settings, registry, waiting(1)).requests
+    keys, pauses = [first.run_key], []
+    for _ in range(3):
+        pending = [waiting(1, digest=digest)]
+        run_id = start(instance, first, DagsterRunStatus.FAILURE, **tags)
+        ended = instance.get_run_record_by_id(run_id).update_timestamp.replace(tzinfo=dt.UTC)
+        seconds = (
+            s for s in range(0, 100, 5) if wanted(instance, settings, registry, pending, now=ended + s * SECOND).requests
+        )
+        pauses.append(next(seconds))
+        (first,) = wanted(instance, settings, registry, pending, now=ended + LATER).requests
+        keys.append(first.run_key)
+    assert pauses == [10, 20, 40]
+    assert len(set(keys)) == 4
+
+
+def test_a_run_that_did_its_work_ends_the_pause(instance: dg.DagsterInstance, settings: Settings, registry: Registry) -> None:
+    (first,) = ask(instance, settings, registry, waiting(1)).requests
+    start(instance, first, DagsterRunStatus.FAILURE, **{OUTAGE_TAG: "true"})
+    start(instance, first, DagsterRunStatus.SUCCESS)
+    assert wanted(instance, settings, registry, [waiting(1, digest="new")], now=dt.datetime.now(dt.UTC)).requests
 
 
 def test_a_run_whose_process_is_gone_is_reported_and_frees_its_batches(
