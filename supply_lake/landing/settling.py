@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from supply_lake.storage.local_folder import same_file, version_tag
+from supply_lake.storage.local_listing import same_file, version_tag
 from supply_lake.storage.object_store import ObjectStore, ObjectVersion
 
 # On these the kernel that is asked is the one through which every writer goes.

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from supply_lake.errors import ObjectChanged, ObjectGone, StoreUnavailable, UsageError
-from supply_lake.storage import local_folder
+from supply_lake.storage import local_folder, local_listing
 from supply_lake.storage.object_store import ObjectStore
 
 
@@ -197,7 +197,7 @@ def test_e9_a_listing_holds_one_batch_at_a_time(store: ObjectStore, tmp_path: Pa
     folder.mkdir()
     for number in range(5_000):
         (folder / f"{number:05}").touch()
-    monkeypatch.setattr(local_folder, "_BATCH", 100)
+    monkeypatch.setattr(local_listing, "BATCH", 100)
     batches = store.list()
     next(batches)
     tracemalloc.start()
