@@ -4,7 +4,7 @@ What belongs here: what the instance knows of earlier runs, and the form of a re
 when to look (``landing``, ``schedules``, ``once``).
 
 Dagster forgets no run key: a request with a known key is dropped for ever. The key therefore names the object versions, their
-attempt, and how many runs were asked for them before. What a run could not do, as a store was away or it never came to its work,
+attempt, and how many runs were asked for them before. What a run could not do (a store was away, or it never came to its work)
 is asked for again with growing pauses.
 """
 
