@@ -74,7 +74,7 @@ def _draw(headers: Sequence[str], rows: list[list[str]], numeric: list[bool], ti
 
     drawn = Table(title=title or None, title_justify="left", title_style="bold", header_style="bold", box=SIMPLE_HEAD)
     drawn.padding = (0, 1, 0, 0)
-    needed = 0
+    needed = 2
     for place, header in enumerate(headers):
         widest = max(len(header), *(len(row[place]) for row in rows), 0)
         # What is copied from here, such as an id, and every number stay in one piece; long texts are folded around them.

@@ -70,9 +70,7 @@ class Accounts:
         first, *later = settled.changed_partitions
         counts = {date: settled.by_partition[date] for date in settled.changed_partitions}
         published = {date: {key: _published(rows) for key, rows in counts[date].by_source.items()} for date in later}
-        rest = {
-            key: rows - _sum(published[date].get(key, Rows()) for date in later) for key, rows in settled.by_source.items()
-        }
+        rest = {key: rows - _sum(published[date].get(key, Rows()) for date in later) for key, rows in settled.by_source.items()}
         shares = {first: Share(_sum(rest.values()), counts[first].rows_total, self.sources(rest))}
         for date in later:
             sources = tuple(one for one in self.sources(published[date]) if one.rows.landed)

@@ -33,12 +33,12 @@ TOLD = 3
 class Patience:
     """How long a tick waits, in seconds.
 
-    :param seconds: for something to do; Dagster ends a tick after 60 (``DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS``)
+    :param seconds: for something to do; Dagster cuts a tick off after 60, and a daemon that is stopped waits for it
     :param for_writers: for files that are still being written, if there are any
     :param after_outage: before it asks again for what a run could not do because a store was away
     """
 
-    seconds: float = 45.0
+    seconds: float = 20.0
     for_writers: float = 0.0
     after_outage: dt.timedelta = FIRST_PAUSE
     look_every: float = 0.25

@@ -1,0 +1,40 @@
+"""A whole lake in S3: landed, ingested, read and proven there."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import pytest
+
+from supply_lake import Lake
+from supply_lake.errors import QueryError
+from supply_lake_tests.ingest.house import DAY, ORDERS, House, csv
+
+pytestmark = pytest.mark.integration
+
+
+def test_a_lake_in_s3_is_ingested_read_and_proven_there(tmp_path: Path, s3_location: str) -> None:
+    names = ("LANDING", "LAKE", "REJECTS")
+    house = House(
+        tmp_path, {**ORDERS, "mode": "replace"}, env={f"SUPPLY_LAKE_{name}": f"{s3_location}/{name.lower()}" for name in names}
+    )
+    lake = Lake(house.stores)
+    house.land("a.csv", csv([("o1", 1, 1), ("o2", "many", 1)]))
+    house.land("b.csv", csv([("o3", 3, 1)]), day=DAY + dt.timedelta(days=1))
+    house.ingest()
+    house.land("a.csv", csv([("o4", 4, 1)]))
+    house.ingest()
+    rows = lake.query("SELECT order_id, _partition_date FROM orders__rows ORDER BY 1").to_pylist()
+    assert rows == [
+        {"order_id": "o3", "_partition_date": DAY + dt.timedelta(days=1)},
+        {"order_id": "o4", "_partition_date": DAY},
+    ]
+    assert sorted(lake.read("orders", commit=2, where="quantity < 3").column("order_id").to_pylist()) == ["o1"]
+    assert lake.rejects("orders").column("value").to_pylist() == ["many"]
+    (report,) = lake.verify(landing=True)
+    assert report.problems == ()
+    assert report.rows.landed == 4
+    with pytest.raises(QueryError, match="may not read s3://"):
+        lake.query(f"FROM '{house.stores.lake.uri(lake.live('orders')[0].files[0].path)}'")
+    house.close()
