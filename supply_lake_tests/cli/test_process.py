@@ -94,6 +94,7 @@ def test_a_reader_that_leaves_early_is_no_error(lake: MadeLake) -> None:
 def test_ctrl_c_stops_a_long_query(lake: MadeLake) -> None:
     code = (
         "import os, signal, threading\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's background jobs ignore it
         "from supply_lake.cli import main\n"
         "from supply_lake.query import engine\n"
         "check = engine.check\n"
