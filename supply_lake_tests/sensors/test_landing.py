@@ -40,6 +40,15 @@ def test_datasets_have_runs_of_their_own(make_lake: Make) -> None:
     assert len({request.run_key for request in requests}) == 2
 
 
+def test_datasets_that_start_on_different_dates_are_asked_for_and_run(make_lake: Make) -> None:
+    lake = make_lake(ORDERS, {**ORDERS, "name": "stock", "start_date": "2026-02-01"})
+    lake.land("a.csv", GOOD)
+    lake.land("a.csv", GOOD, dataset="stock")
+    assert len(lake.look().run_requests) == 2
+    assert lake.run(dataset="orders").success
+    assert lake.run(dataset="stock").success
+
+
 def test_e7_what_is_no_data_is_not_asked_for(orders: Lake) -> None:
     for name in ("_SUCCESS", ".hidden.csv", "x.csv.tmp"):
         orders.land(name, GOOD)
