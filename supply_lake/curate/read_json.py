@@ -19,7 +19,7 @@ import polars as pl
 
 from supply_lake.curate.json_items import MAX_DEPTH, Flawed, array_items, depth
 from supply_lake.curate.raw import BadRecord, EmptyObject, RawChunk
-from supply_lake.curate.source import BLOCK, PlainBytes
+from supply_lake.curate.source import BLOCK, PlainBytes, first_line
 from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.errors import UnreadableObject
 
@@ -72,7 +72,7 @@ def read_document(stream: PlainBytes, spec: DatasetSpec) -> Iterator[RawChunk]:
                     bad.append(BadRecord(number, (_text(item) or "")[:_RAW_LIMIT], str(error)))
             yield _chunk(records, bad, paths, known)
     except (ijson.JSONError, UnicodeDecodeError, RecursionError) as error:
-        raise UnreadableObject(f"is no whole JSON document ({_first_line(error)})") from None
+        raise UnreadableObject(f"is no whole JSON document ({first_line(error)})") from None
     if not seen:
         raise EmptyObject("header only")
 
@@ -203,7 +203,3 @@ def _dump(value: Any) -> str:
     if isinstance(value, (_Digits, Decimal)):
         return str(value)
     return json.dumps(value, ensure_ascii=False)
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

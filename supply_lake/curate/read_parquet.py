@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from supply_lake.curate.raw import EmptyObject, RawChunk
-from supply_lake.curate.source import BLOCK, PlainBytes
+from supply_lake.curate.source import BLOCK, PlainBytes, first_line
 from supply_lake.errors import UnreadableObject
 
 ROWS_PER_CHUNK = 131_072
@@ -48,5 +48,4 @@ def _chunks(file: BinaryIO) -> Iterator[RawChunk]:
             yield RawChunk(frame, pl.Series("line", range(first, first + frame.height), pl.Int64))
             first += frame.height
     except (pa.ArrowException, OSError) as error:
-        line = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UnreadableObject(f"cannot be read as Parquet ({line})") from None
+        raise UnreadableObject(f"cannot be read as Parquet ({first_line(error)})") from None

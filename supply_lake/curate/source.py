@@ -99,7 +99,7 @@ class PlainBytes:
         except (EOFError, gzip.BadGzipFile, zlib.error, OSError, pa.ArrowException) as error:
             if not self.compression:
                 raise
-            raise UnreadableObject(f"{self.compression} data is truncated or corrupt ({_first_line(error)})") from None
+            raise UnreadableObject(f"{self.compression} data is truncated or corrupt ({first_line(error)})") from None
         self.empty = self.empty and not data
         return data
 
@@ -132,5 +132,6 @@ class _Zstd:
         return cast(bytes, self._stream.read(size))
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """The first line of what a library says, or the error's name when it says nothing."""
     return (str(error).splitlines() or [type(error).__name__])[0]
