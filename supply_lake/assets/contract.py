@@ -12,7 +12,8 @@ from typing import Any
 import dagster as dg
 
 from supply_lake.assets.markdown import table
-from supply_lake.datasets.spec import Checks, Column, DatasetSpec
+from supply_lake.datasets.column import Checks, Column
+from supply_lake.datasets.spec import DatasetSpec
 
 _TAG_KEY = re.compile(r"([A-Za-z0-9_.-]{1,63}/)?[A-Za-z0-9_.-]{1,63}")
 _TAG_VALUE = re.compile(r"[A-Za-z0-9_.-]{0,63}")

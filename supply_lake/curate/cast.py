@@ -16,7 +16,9 @@ from typing import Any
 
 import polars as pl
 
-from supply_lake.datasets.spec import Column, DatasetSpec, Format
+from supply_lake.datasets.column import Column
+from supply_lake.datasets.format import Format
+from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.datasets.types import DataType
 
 _JSON_STARTS = tuple('[{"')  # a list column takes any other text as its one item

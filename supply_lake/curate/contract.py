@@ -16,7 +16,8 @@ import pandera.polars as pa
 import polars as pl
 
 from supply_lake.curate.cast import polars_type
-from supply_lake.datasets.spec import Column, DatasetSpec
+from supply_lake.datasets.column import Column
+from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.errors import SpecError
 
 REASONS = {"column": pl.String, "value": pl.String, "reason": pl.String}

@@ -23,7 +23,7 @@ import pyarrow.csv as pa_csv
 from supply_lake.curate.boundaries import well_formed_end
 from supply_lake.curate.raw import BadRecord, EmptyObject, RawChunk
 from supply_lake.curate.source import PlainBytes
-from supply_lake.datasets.spec import Format
+from supply_lake.datasets.format import Format
 from supply_lake.errors import UnreadableObject
 
 CHUNK_BYTES = 4 * 1024 * 1024
