@@ -16,7 +16,7 @@ from supply_lake.datasets.registry import load_registry
 from supply_lake.resources.stores import LakeStores
 from supply_lake.sensors.alerts import alert_sensor
 from supply_lake.sensors.landing import Patience, landing_sensor
-from supply_lake.sensors.schedules import dataset_schedule
+from supply_lake.sensors.schedules import dataset_schedule, pull_schedule
 from supply_lake.settings import Settings
 
 
@@ -31,7 +31,10 @@ def build_definitions(settings: Settings, *, patience: Patience | None = None) -
     return dg.Definitions(
         assets=[asset for spec in specs for asset in (landing_asset(spec), lake_asset(spec))],
         sensors=[landing_sensor(settings, registry, patience=patience), alert_sensor(settings)],
-        schedules=[dataset_schedule(settings, spec, spec.schedule) for spec in specs if spec.schedule],
+        schedules=[
+            *(dataset_schedule(settings, spec, spec.schedule) for spec in specs if spec.schedule),
+            *(pull_schedule(spec, spec.source.schedule) for spec in specs if spec.source.schedule),
+        ],
         resources={"lake_stores": LakeStores(settings), "duckdb": _duckdb(settings)},
         executor=dg.in_process_executor,
     )

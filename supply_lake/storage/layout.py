@@ -15,6 +15,8 @@ from itertools import takewhile
 import uuid_utils
 
 LONGEST_KEY = 1024  # bytes, as on S3
+PULLS = ".pulls/"
+"""Folder of landing in which the lake keeps what it knows of pulls; nothing in it is data."""
 _PLACEHOLDERS = {
     "{yyyy}": r"(?P<yyyy>[0-9]{4})",
     "{mm}": r"(?P<mm>[0-9]{2})",
@@ -47,6 +49,16 @@ def key_fault(key: str) -> str:
     if len(key.encode(errors="surrogateescape")) > LONGEST_KEY:
         return f"the key is longer than {LONGEST_KEY} bytes"
     return ""
+
+
+def manifest_path(key: str) -> str:
+    """Landing key of the manifest of a pulled object."""
+    return f"{PULLS}manifests/{key}.json"
+
+
+def position_path(dataset: str) -> str:
+    """Landing key of how far the pulls of a dataset have come."""
+    return f"{PULLS}positions/{dataset}.json"
 
 
 def new_snapshot_id() -> str:
