@@ -36,16 +36,17 @@ _JSON_ARRAYS = {1231}
 _KINDS: dict[int, Kind] = {1082: "date", 1114: "local", 1184: "instant"}
 _NUMBERS = {20, 21, 23, 700, 701, 1700}
 _BATCH_BYTES = 8 * 1024**2
-_SESSION = (
-    "SET LOCAL TIME ZONE 'UTC'",
-    "SET LOCAL DateStyle = 'ISO'",
-    "SET LOCAL IntervalStyle = 'iso_8601'",
-    "SET LOCAL extra_float_digits = 1",
-    "SET LOCAL idle_in_transaction_session_timeout = 0",
+_SESSION = {
+    "TimeZone": "UTC",
+    "DateStyle": "ISO",
+    "IntervalStyle": "iso_8601",
+    "extra_float_digits": "1",
+    "idle_in_transaction_session_timeout": "0",
     # one order of rows as long as nothing changes
-    "SET LOCAL synchronize_seqscans = off",
-    "SET LOCAL max_parallel_workers_per_gather = 0",
-)
+    "synchronize_seqscans": "off",
+    "max_parallel_workers_per_gather": "0",
+}
+_SET = "SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in _SESSION.items())
 _DAYS = tuple((day - dt.date(1970, 1, 1)).days for day in (dt.date.min, dt.date.max))
 _MICROSECONDS = 86_400_000_000
 
@@ -57,11 +58,9 @@ def postgres_snapshot(url: URL) -> Iterator[PostgresSnapshot]:
     with _own_errors(), psycopg.connect(uri) as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True
-        for statement in _SESSION:
-            connection.execute(statement)
-        row = connection.execute("SELECT pg_export_snapshot()").fetchone()
-        assert row is not None
-        yield PostgresSnapshot(connection, uri, row[0])
+        connection.execute(_SET)
+        ((snapshot_id,),) = connection.execute("SELECT pg_export_snapshot()").fetchall()
+        yield PostgresSnapshot(connection, uri, snapshot_id)
 
 
 class PostgresSnapshot:
@@ -119,8 +118,8 @@ class PostgresSnapshot:
         with _own_errors(), adbc.connect(self._uri) as connection, connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             cursor.execute(f"SET TRANSACTION SNAPSHOT '{self._id}'")
-            for statement in _SESSION:
-                cursor.execute(statement)
+            cursor.execute(_SET)
+            cursor.fetchall()
             cursor.adbc_statement.set_options(**{"adbc.postgresql.batch_size_hint_bytes": str(_BATCH_BYTES)})
             for part in parts:
                 cursor.execute(relation.rows(part, order=order))
