@@ -13,7 +13,7 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Literal
 
-from supply_lake.datasets.source import SqlSource
+from supply_lake.datasets.source_sql import SqlSource
 from supply_lake.errors import SourceError
 from supply_lake.extract.position import Value
 from supply_lake.extract.window import Window

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit, urlunsplit
 
-from supply_lake.datasets.source import REFERENCE, SECRET_NAME, EnvVariable
+from supply_lake.datasets.secret import REFERENCE, SECRET_NAME, EnvVariable
 from supply_lake.errors import SourceError
 
 _SHORTEST = 4  # characters; anything shorter turns up in harmless words, and only its place in a URL is covered

@@ -17,7 +17,7 @@ import pyarrow as pa
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-from supply_lake.datasets.source import SqlSource
+from supply_lake.datasets.source_sql import SqlSource
 from supply_lake.errors import SourceError, SourceUnavailable
 from supply_lake.extract.manifest import Pulled
 from supply_lake.extract.parquet_file import write_parquet

@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy.engine import URL
 
-from supply_lake.datasets.source import SqlSource
+from supply_lake.datasets.source_sql import SqlSource
 from supply_lake.extract.interleave import interleaved
 from supply_lake.extract.position import Value, told
 from supply_lake.extract.relation import Kind, Relation, SourceColumn, Speech

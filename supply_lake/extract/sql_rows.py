@@ -19,7 +19,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, NoSuchModuleError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from supply_lake.datasets.source import SqlSource
+from supply_lake.datasets.source_sql import SqlSource
 from supply_lake.extract.columnar import Columnar, arrow_type
 from supply_lake.extract.position import Value, told
 from supply_lake.extract.relation import Kind, Relation, SourceColumn, Speech

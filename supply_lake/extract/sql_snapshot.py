@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from supply_lake.datasets.source import SqlSource
+from supply_lake.datasets.source_sql import SqlSource
 from supply_lake.extract.relation import Relation, SourceColumn, Speech
 
 

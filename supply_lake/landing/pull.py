@@ -183,9 +183,13 @@ def provenance(landing: ObjectStore, spec: DatasetSpec, digests: Mapping[str, st
 
 
 def _transported(task: Task) -> Iterator[Pulled]:
-    from supply_lake.extract.sql import extract
+    if task.spec.source.transport == "rest":
+        from supply_lake.extract import rest
 
-    return extract(task)
+        return rest.extract(task)
+    from supply_lake.extract import sql
+
+    return sql.extract(task)
 
 
 def _sha256(path: Path) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from supply_lake_tests.extract.api import Api
 from supply_lake_tests.extract.shop import Shop
 
 
@@ -21,3 +22,11 @@ def make_shop(tmp_path: Path) -> Iterator[Callable[..., Shop]]:
     yield make
     for shop in shops:
         shop.close()
+
+
+@pytest.fixture
+def api() -> Iterator[Api]:
+    """An HTTP API that misbehaves as it is told."""
+    server = Api()
+    yield server
+    server.close()

@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from supply_lake.extract import parquet_file
+from supply_lake.extract.http_client import Http
 from supply_lake.storage.object_store import ObjectStore
 from supply_lake_tests.extract.shop import Shop
 
-MOMENTS: list[tuple[Any, str]] = [(ObjectStore, "put"), (parquet_file, "_write_group")]
+MOMENTS: list[tuple[Any, str]] = [(ObjectStore, "put"), (parquet_file, "_write_group"), (Http, "_once")]
 parquet_file._GROUP_ROWS = 1_000
 
 

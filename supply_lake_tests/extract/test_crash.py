@@ -16,6 +16,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from supply_lake_tests.extract.api import Api
 from supply_lake_tests.extract.shop import Shop, orders
 
 CHILD = Path(__file__).with_name("crash_child.py")
@@ -113,6 +114,19 @@ def test_s5_killed_while_it_pulls_by_rows(
     make_shop: Callable[..., Shop], nursery: Nursery, sqlite: str, more: dict[str, Any], dataset: dict[str, Any]
 ) -> None:
     survives(make_shop, nursery, orders("sql", {"url": sqlite, "table": "orders", **more}, **dataset), {})
+
+
+def test_s5_killed_while_it_pulls_an_api(make_shop: Callable[..., Shop], nursery: Nursery, api: Api) -> None:
+    api.records = [{"order_id": n, "updated_at": f"2026-11-05T00:{n // 60:02}:{n % 60:02}Z"} for n in range(ROWS)]
+    more = {
+        "url": api.url,
+        "path": "/cursors",
+        "records": "items",
+        "params": {"since": "{from}", "size": 600},
+        "paging": {"type": "cursor", "param": "cursor", "next": "meta.next"},
+        "cursor": {"by": "updated_at"},
+    }
+    survives(make_shop, nursery, orders("rest", more, format={"type": "jsonl"}), {})
 
 
 @pytest.mark.integration
