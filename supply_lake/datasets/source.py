@@ -1,7 +1,7 @@
 """Where a dataset's records come from: the system, and how they are pulled from it when nobody pushes them.
 
 What belongs here: what all sources have in common, and the rules that bind a source to the rest of its declaration. What does
-not: the fields of one kind of source (``source_sql``, ``source_rest``), and pulling (``extract``).
+not: the fields of one kind of source (``source_sql`` and its neighbours), and pulling (``extract``).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 
 from supply_lake.datasets.model import Cron, Declared
 from supply_lake.datasets.part import Cursor, DayWindow
+from supply_lake.datasets.source_files import FilesSource
 from supply_lake.datasets.source_rest import RestSource
 from supply_lake.datasets.source_sql import SqlSource
 
@@ -27,19 +28,21 @@ class Source(Declared):
     schedule: Cron | None = Field(None, description="Cron line (UTC) on which the source is pulled.")
     sql: SqlSource | None = Field(None, description="Pull from a database.")
     rest: RestSource | None = Field(None, description="Pull from an HTTP API.")
+    files: FilesSource | None = Field(None, description="Pull files from elsewhere.")
 
     @model_validator(mode="after")
     def _one_way_to_pull(self) -> Source:
-        if self.sql and self.rest:
-            raise ValueError("`sql` and `rest` are two ways to pull; take one of them out")
-        if self.schedule and not self.pulled:
-            raise ValueError("`schedule` is for sources that are pulled; say how with `sql` or `rest`, or take it out")
+        ways = [name for name in ("sql", "rest", "files") if getattr(self, name)]
+        if len(ways) > 1:
+            raise ValueError(f"{' and '.join(f'`{name}`' for name in ways)} are two ways to pull; take one of them out")
+        if self.schedule and not ways:
+            raise ValueError("`schedule` is for sources that are pulled; say how with `sql`, `rest` or `files`, or take it out")
         return self
 
     @property
-    def transport(self) -> Literal["sql", "rest", ""]:
+    def transport(self) -> Literal["sql", "rest", "files", ""]:
         """How the source is pulled; empty for one that producers push."""
-        return "sql" if self.sql else "rest" if self.rest else ""
+        return "sql" if self.sql else "rest" if self.rest else "files" if self.files else ""
 
     @property
     def pulled(self) -> bool:
@@ -61,7 +64,8 @@ class Source(Declared):
     @property
     def again_days(self) -> int:
         """How many days before today a scheduled pull reads again."""
-        return self.window.again_days if self.window else 0
+        part = self.files or self.window
+        return part.again_days if part else 0
 
 
 def pull_problems(
@@ -74,11 +78,11 @@ def pull_problems(
     """
     if not source.pulled:
         return
-    wanted = {"sql": "parquet", "rest": "jsonl"}[source.transport]
+    wanted = {"sql": "parquet", "rest": "jsonl"}.get(source.transport, format_type)
     if format_type != wanted:
         text = f"what `{source.transport}` pulls lands as {wanted}, not {format_type}; write `format: {{type: {wanted}}}`"
         yield ("format", "type"), text
-    if mode == "append":
+    if mode == "append" and not source.files:
         yield ("mode",), "a pull that is run again would publish its rows twice with `mode: append`; take `replace` or `upsert`"
     if source.cursor and not (mode == "upsert" and key_is_unique):
         text = (

@@ -16,11 +16,14 @@ from supply_lake.extract.window import Window
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """``scratch`` is an empty folder of this pull's own. ``known`` gives the manifest of what landed under a name on a date."""
+    """``scratch`` is an empty folder of this pull's own. ``known`` gives the manifest of what landed under a name on a date,
+    ``is_taken`` whether anything that lands under it would be taken up.
+    """
 
     spec: DatasetSpec
     window: Window
     secrets: Secrets
     scratch: Path
     known: Callable[[str, dt.date], Manifest | None] = lambda *_: None
+    is_taken: Callable[[str, dt.date], bool] = lambda *_: True
     clock: Clock = field(default_factory=Clock)

@@ -67,6 +67,8 @@ def on(name: str, source: Source, date: dt.date, now: dt.datetime, position: Val
     """
     today = now.astimezone(dt.UTC).date()
     present = (now.astimezone(dt.UTC) - _GRACE).date() <= date <= today
+    if source.files:
+        return Window(date, day=date)
     if source.window:
         return Window(date, source.window.by, day=date, zone=source.window.timezone)
     if source.cursor and present:
@@ -85,18 +87,18 @@ def on(name: str, source: Source, date: dt.date, now: dt.datetime, position: Val
 def between(name: str, source: Source, start: Value | None, end: Value | None, now: dt.datetime) -> list[Window]:
     """The windows that a person asks for by ``--from`` and ``--to``.
 
-    Of a source with a `window` these are whole days, each landing under its own date; of one with a `cursor` one span, which
-    leaves the position of the scheduled pulls alone.
+    Of files and of a source with a `window` these are whole days, each landing under its own date; of one with a `cursor` one
+    span, which leaves the position of the scheduled pulls alone.
 
     :raises UsageError: the source cannot be pulled in parts, or a bound makes no sense for it
     """
     today = now.astimezone(dt.UTC).date()
-    if source.window:
+    if source.window or source.files:
         first, last = _date(name, start) or today, (_date(name, end) or today + _DAY) - _DAY
         if first > last:
             raise UsageError(f"{name}: there is no day from {first} to before {last + _DAY}; --to is the first day left out")
         days = [first + _DAY * number for number in range((last - first).days + 1)]
-        return [Window(day, source.window.by, day=day, zone=source.window.timezone) for day in days]
+        return [on(name, source, day, now, None) for day in days]
     if source.cursor:
         return [Window(today, source.cursor.by, start=start, end=end)]
     raise UsageError(f"{name} is read whole each time; --from and --to are for sources with a `cursor` or a `window`")

@@ -29,8 +29,10 @@ from supply_lake.extract.position import Value
 from supply_lake.extract.secrets import Secrets
 from supply_lake.extract.task import Task
 from supply_lake.extract.window import Window, between, on
+from supply_lake.landing.ledger import ObjectState
+from supply_lake.landing.rules import Rules
 from supply_lake.storage.layout import manifest_path, position_path
-from supply_lake.storage.object_store import ObjectStore
+from supply_lake.storage.object_store import ObjectStore, ObjectVersion
 
 _LEFT_SECONDS = 86_400.0
 
@@ -67,17 +69,22 @@ class Puller:
         self._scratch = scratch
 
     def pull(self, date: dt.date | None = None) -> list[Landed]:
-        """Pull what belongs to a landing date; today's (UTC) when left out.
+        """Pull what belongs to a landing date; when left out what is due: today's (UTC), and the days that are read again.
 
-        :returns: the objects of the window; none when nothing has changed since the last pull
+        :returns: the objects of the windows; none when nothing has changed since the last pull
         :raises UsageError: that date cannot be pulled any more
         :raises SourceError: the source refuses or does not answer; nothing of the window landed
         """
         now = self.clock.now()
-        date = date or now.astimezone(dt.UTC).date()
-        if date < self.spec.start_date:
-            raise UsageError(f"{date} is before {self.spec.start_date}, the `start_date` of {self.spec.name}; set that earlier")
-        return self._pull(on(self.spec.name, self.spec.source, date, now, self.position()))
+        today = now.astimezone(dt.UTC).date()
+        first = date or today - dt.timedelta(days=self.spec.source.again_days)
+        days = [first + dt.timedelta(days=number) for number in range(((date or today) - first).days + 1)]
+        if (last := days[-1]) < self.spec.start_date:
+            raise UsageError(f"{last} is before {self.spec.start_date}, the `start_date` of {self.spec.name}; set that earlier")
+        windows = [
+            on(self.spec.name, self.spec.source, day, now, self.position()) for day in days if day >= self.spec.start_date
+        ]
+        return [landed for window in windows for landed in self._pull(window)]
 
     def pull_between(self, start: Value | None, end: Value | None) -> list[Landed]:
         """Pull a span: whole days of a source with a `window`, a stretch of the cursor of one with a `cursor`.
@@ -97,12 +104,12 @@ class Puller:
 
     def _pull(self, window: Window) -> list[Landed]:
         with self._room() as room:
-            task = Task(self.spec, window, self.secrets, room, self._known, self.clock)
+            task = Task(self.spec, window, self.secrets, room, self._known, self._is_taken, self.clock)
             return [self._land(pulled) for pulled in _transported(task)]
 
     def _land(self, pulled: Pulled) -> Landed:
         spec = self.spec
-        key = spec.key_pattern.key_for(pulled.name, pulled.date, pulled.date)
+        key = self._key(pulled.name, pulled.date)
         manifest = manifest_of(
             pulled,
             dataset=spec.name,
@@ -145,7 +152,19 @@ class Puller:
         return manifest if (version.etag, version.size) == (manifest.etag, manifest.size) else None
 
     def _known(self, name: str, date: dt.date) -> Manifest | None:
-        return self._standing(self.spec.key_pattern.key_for(name, date, date))
+        return self._standing(self._key(name, date))
+
+    def _key(self, name: str, date: dt.date) -> str:
+        try:
+            return self.spec.key_pattern.key_for(name, date, date)
+        except ValueError as error:
+            raise UsageError(f"{self.spec.name}: {error}") from None
+
+    def _is_taken(self, name: str, date: dt.date) -> bool:
+        """Whether what lands under this name would be taken up, and not passed over as temporary or hidden."""
+        now = self.clock.now()
+        placed = Rules([self.spec]).place(ObjectVersion(self._key(name, date), "", 1, now), now)
+        return placed.state is ObjectState.PENDING
 
     def _write(self, key: str, manifest: Manifest) -> None:
         self.landing.put(key, json.dumps(manifest.to_json(), indent=1, ensure_ascii=False).encode())
@@ -183,6 +202,10 @@ def provenance(landing: ObjectStore, spec: DatasetSpec, digests: Mapping[str, st
 
 
 def _transported(task: Task) -> Iterator[Pulled]:
+    if task.spec.source.transport == "files":
+        from supply_lake.extract import files
+
+        return files.extract(task)
     if task.spec.source.transport == "rest":
         from supply_lake.extract import rest
 

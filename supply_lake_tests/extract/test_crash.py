@@ -17,7 +17,7 @@ import psycopg
 import pytest
 
 from supply_lake_tests.extract.api import Api
-from supply_lake_tests.extract.shop import Shop, orders
+from supply_lake_tests.extract.shop import NOON, Shop, orders
 
 CHILD = Path(__file__).with_name("crash_child.py")
 ROWS = 2_500  # of which the child makes several row groups
@@ -127,6 +127,27 @@ def test_s5_killed_while_it_pulls_an_api(make_shop: Callable[..., Shop], nursery
         "cursor": {"by": "updated_at"},
     }
     survives(make_shop, nursery, orders("rest", more, format={"type": "jsonl"}), {})
+
+
+def test_s5_killed_while_it_pulls_files(make_shop: Callable[..., Shop], nursery: Nursery, tmp_path: Path) -> None:
+    for number in range(3):
+        path = tmp_path / "out" / f"{number}.csv"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"order_id,quantity\n{number},1\n")
+        os.utime(path, (NOON.timestamp() - 3_600,) * 2)
+    more = {"url": f"file://{tmp_path}/out", "pattern": "*.csv", "again_days": 0}
+    spec = orders("files", more, format={"type": "csv"}, mode="append", key_scope="partition")
+    rehearsal = make_shop(spec)
+    _, moments = nursery.pull(rehearsal.house.home, spec, {})
+    whole = objects(rehearsal)
+    assert len(whole) == 3
+    for blow_at in range(1, moments + 1):
+        shop = make_shop(spec)
+        assert nursery.pull(shop.house.home, spec, {}, blow_at=blow_at)[0] == -signal.SIGKILL
+        assert objects(shop).items() <= whole.items()
+        assert nursery.pull(shop.house.home, spec, {})[0] == 0
+        assert objects(shop) == whole
+        shop.close()
 
 
 @pytest.mark.integration
