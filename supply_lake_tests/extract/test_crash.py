@@ -107,7 +107,7 @@ def sqlite(tmp_path: Path) -> str:
 
 @pytest.mark.parametrize(
     ("more", "dataset"),
-    [({}, {}), ({"window": {"by": "updated_at"}}, DAILY), ({"cursor": {"by": "updated_at", "lag": 60}}, {})],
+    [({}, {}), ({"window": {"by": "updated_at", "again_days": 0}}, DAILY), ({"cursor": {"by": "updated_at", "lag": 60}}, {})],
     ids=["whole", "day", "cursor"],
 )
 def test_s5_killed_while_it_pulls_by_rows(
