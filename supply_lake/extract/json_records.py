@@ -16,6 +16,7 @@ from decimal import Decimal
 from json.decoder import scanstring  # type: ignore[attr-defined]  # what the decoder itself reads strings with
 from typing import Any
 
+_SPACES = (" ", "\t", "\n", "\r")
 _SPACE = re.compile(r"[ \t\n\r]*")
 _LINE_ENDS = str.maketrans("\r\n", "  ")  # outside of strings they mean nothing, and inside JSON allows none
 _DECODER = json.JSONDecoder(parse_float=Decimal)
@@ -94,17 +95,23 @@ def _records(text: str, start: int) -> Iterator[Record]:
     if text[start] != "[":
         value, end = _DECODER.raw_decode(text, start)
         if value is not None:
-            yield Record(value, text[start:end].translate(_LINE_ENDS))
+            yield Record(value, _one_line(text[start:end]))
         return
     where = _skip(text, start + 1)
     while text[where] != "]":
         value, end = _DECODER.raw_decode(text, where)
-        yield Record(value, text[where:end].translate(_LINE_ENDS))
+        yield Record(value, _one_line(text[where:end]))
         where = _skip(text, end)
         where = _skip(text, where + 1) if text[where] == "," else where
 
 
+def _one_line(text: str) -> str:
+    return text.translate(_LINE_ENDS) if "\n" in text or "\r" in text else text
+
+
 def _skip(text: str, start: int) -> int:
+    if text[start : start + 1] not in _SPACES:
+        return start
     match = _SPACE.match(text, start)
     assert match is not None  # it matches nothing, too
     return match.end()
@@ -112,7 +119,7 @@ def _skip(text: str, start: int) -> int:
 
 def with_fields(record: Record, fields: Mapping[str, Any]) -> str:
     """The record's line with fields put in front, but for those that it has."""
-    if not isinstance(record.value, dict):
+    if not fields or not isinstance(record.value, dict):
         return record.line
     added = [f"{json.dumps(name)}: {_written(value)}" for name, value in fields.items() if name not in record.value]
     rest = record.line.lstrip()[1:]

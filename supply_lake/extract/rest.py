@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -58,6 +58,13 @@ class _Pass:
     digest: Any = field(default_factory=hashlib.sha256)
     confirms: bool = False
 
+    def add(self, data: bytes, rows: int, before: _Pass | None) -> None:
+        """Take up some records; where these are as many as the pass before had, see whether they are the same."""
+        self.digest.update(data)
+        self.rows += rows
+        if before is not None and self.rows == before.rows:
+            self.confirms = self.digest.digest() == before.digest.digest()
+
 
 class _Pull:
     """One window of one API."""
@@ -105,32 +112,29 @@ class _Pull:
     def _pass(self, number: int, before: _Pass | None = None) -> _Pass:
         done = _Pass(self.task.scratch / f"pass-{number}.jsonl.zst")
         with pa.CompressedOutputStream(str(done.path), "zstd") as file:
-            for line in self._lines(done):
-                if before is not None and done.rows == before.rows:
-                    done.confirms = done.digest.digest() == before.digest.digest()
-                data = line.encode() + b"\n"
-                done.digest.update(data)
-                done.rows += 1
-                file.write(data)
-        if before is not None and done.rows == before.rows:
-            done.confirms = done.digest.digest() == before.digest.digest()
+            for lines in self._lines(done):
+                seen = 0 if before is None else max(before.rows - done.rows, 0)
+                for some in (lines[:seen], lines[seen:]):
+                    data = "".join(f"{line}\n" for line in some).encode()
+                    file.write(data)
+                    done.add(data, len(some), before)
+        done.add(b"", 0, before)
         return done
 
-    def _lines(self, done: _Pass) -> Iterator[str]:
+    def _lines(self, done: _Pass) -> Iterator[list[str]]:
+        """The records of each page."""
         for fields in self._parents():
             for page in self.pages.of(self._query(fields)):
                 if self.declared.total and done.reported is None and self.declared.parent is None:
                     done.reported = _count(at(page.answer.value, self.declared.total))
-                for record in page.answer.records:
-                    self._note_position(done, record)
-                    yield with_fields(record, fields)
+                if self.window.follows:
+                    self._note_position(done, page.answer.records)
+                yield [with_fields(record, fields) for record in page.answer.records]
 
-    def _note_position(self, done: _Pass, record: Record) -> None:
-        if not self.window.follows:
-            return
-        value = at(record.value, self.window.by)
-        if value is not None and (done.newest is None or _rank(value) > _rank(done.newest)):
-            done.newest = value
+    def _note_position(self, done: _Pass, records: Sequence[Record]) -> None:
+        values = (at(record.value, self.window.by) for record in records)
+        known = [value for value in (done.newest, *values) if value is not None]
+        done.newest = max(known, key=_rank, default=None)
 
     # --- requests
 

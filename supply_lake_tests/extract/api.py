@@ -35,6 +35,7 @@ class Api:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            wbufsize = -1  # an answer in one piece; in two, it would wait for the acknowledgement of the first
 
             def do_GET(self) -> None:
                 api._answer(self, b"")

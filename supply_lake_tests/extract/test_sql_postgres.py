@@ -186,6 +186,17 @@ def test_a_cursor_goes_on_from_where_it_came(make: Make, db: Any) -> None:
     assert len(shop.rows()) == 7
 
 
+def test_s2_ten_thousand_rows_on_one_cursor_value_are_all_read_and_more_of_them_later(make: Make, db: Any) -> None:
+    db.execute(SCHEMA)
+    db.execute("INSERT INTO orders SELECT n, 'x', 1, 1, '2026-11-05 00:00Z' FROM generate_series(1, 10000) n")
+    shop = make({"cursor": {"by": "updated_at"}})
+    assert shop.pull()[0].manifest.rows == 10_000
+    db.execute("INSERT INTO orders VALUES (10001, 'x', 1, 1, '2026-11-05 00:00Z')")
+    assert shop.pull()[0].manifest.rows == 10_001
+    shop.ingest()
+    assert len(shop.rows()) == 10_001
+
+
 def test_rows_without_a_cursor_value_are_always_read(make: Make, db: Any) -> None:
     db.execute(SCHEMA)
     fill(db, 3)
