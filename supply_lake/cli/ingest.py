@@ -5,7 +5,10 @@ What belongs here: progress, the report, and the exit status. What does not: run
 
 from __future__ import annotations
 
+import datetime as dt
+import re
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -17,6 +20,8 @@ from supply_lake.errors import SupplyLakeError
 
 if TYPE_CHECKING:
     from supply_lake.snapshots.records import Batch
+
+_COUNTED = re.compile(r"(.*) \(([0-9,]+) times\)", re.DOTALL)
 
 
 class NotAllPublished(SupplyLakeError):
@@ -57,10 +62,24 @@ def _report(batches: Sequence[Batch]) -> None:
         ["dataset", "landing date", "status", "commit", "objects", *FOUR],
         [[b.dataset, str(b.landing_date), b.status, b.commit, len(b.sources), *four(b.rows)] for b in batches],
     )
+    for line in _remarks(batches):
+        click.echo(line)
+
+
+def _remarks(batches: Sequence[Batch]) -> Iterator[str]:
+    """Reasons and notes; what holds for many dates of a dataset is said once, with how often it held in all."""
+    dates: dict[tuple[str, str], list[dt.date]] = {}
+    times: Counter[tuple[str, str]] = Counter()
     for batch in batches:
-        for note in [batch.reason, *batch.notes]:
-            if note:
-                click.echo(f"{batch.dataset} {batch.landing_date}: {note}")
+        for text in filter(None, (batch.reason, *batch.notes)):
+            counted = _COUNTED.fullmatch(text)
+            about = batch.dataset, counted[1] if counted else text
+            dates.setdefault(about, []).append(batch.landing_date)
+            times[about] += int(counted[2].replace(",", "")) if counted else 1
+    for (dataset, note), on in dates.items():
+        when = f"{min(on)} to {max(on)}, {len(on)} batches" if len(on) > 1 else str(on[0])
+        count = times[dataset, note]
+        yield f"{dataset} {when}: {note}" + (f" ({count:,} times)" if count > len(on) else "")
 
 
 def _refuse_silence(batches: Sequence[Batch], troubles: Sequence[str]) -> None:

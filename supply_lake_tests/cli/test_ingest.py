@@ -39,3 +39,16 @@ def test_ingest_of_one_dataset_leaves_the_others_waiting(make_lake: Callable[...
     assert done.status == 0
     assert done.out.splitlines()[1].split() == ["parts", "2026-11-01", "committed", "1", "1", "1", "1", "0", "0"]
     assert [one["pending"] for one in json.loads(cli("datasets", "--json").out)] == [1, 0]
+
+
+def test_what_holds_for_many_dates_is_said_once(make_lake: Callable[..., MadeLake], cli: Cli) -> None:
+    columns = [*ORDERS["columns"], {"name": "note", "type": "string"}]
+    columns[1] = {**columns[1], "integral_floats": True}
+    lake = make_lake({**ORDERS, "columns": columns})
+    for day, rows in ((1, "o1,1.0,2\no2,2.0,2\n"), (2, "o3,1,2\n"), (4, "o4,1.0,2\n")):
+        lake.stores.landing.put(f"orders/2026/11/0{day}/a.csv", f"{HEADER}{rows}".encode())
+    said = cli("ingest").out.splitlines()[4:]
+    assert said == [
+        "orders 2026-11-01 to 2026-11-04, 3 batches: column 'note' is missing, so it is null",
+        "orders 2026-11-01 to 2026-11-04, 2 batches: values of 'quantity' were written as floats and read as int64 (3 times)",
+    ]
