@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from supply_lake.errors import StoreUnavailable
 from supply_lake.settings import Settings
 
 if TYPE_CHECKING:
@@ -27,14 +28,23 @@ def prepare_home(settings: Settings) -> Path:
     """The instance's folder, with a ``dagster.yaml`` in it.
 
     That is ``DAGSTER_HOME`` where it is set, else ``<SUPPLY_LAKE_HOME>/dagster``. A ``dagster.yaml`` that is there stays.
+
+    :raises StoreUnavailable: the folder cannot be made or written
     """
     named = os.environ.get("DAGSTER_HOME", "").strip()
     home = Path(named).expanduser().absolute() if named else settings.home / "dagster"
-    home.mkdir(parents=True, exist_ok=True)
-    if not (home / "dagster.yaml").exists():
-        draft = home / f".dagster.yaml.{os.getpid()}"
-        draft.write_bytes(_DEVELOPMENT.read_bytes())
-        draft.replace(home / "dagster.yaml")
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        if not (home / "dagster.yaml").exists():
+            draft = home / f".dagster.yaml.{os.getpid()}"
+            draft.write_bytes(_DEVELOPMENT.read_bytes())
+            draft.replace(home / "dagster.yaml")
+    except OSError as error:
+        variable = "DAGSTER_HOME" if named else "SUPPLY_LAKE_HOME"
+        raise StoreUnavailable(
+            f"the home of the Dagster instance, {home}, cannot be made ({error.strerror}); "
+            f"set {variable} to a folder that this user may write, with room on its disk"
+        ) from error
     return home
 
 

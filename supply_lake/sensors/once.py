@@ -17,7 +17,7 @@ import dagster as dg
 from supply_lake.assets.lake import lake_asset, landing_asset
 from supply_lake.assets.naming import DATASET_TAG, DIGEST_TAG, OUTAGE_TAG
 from supply_lake.datasets.registry import Registry, load_registry
-from supply_lake.errors import SupplyLakeError
+from supply_lake.errors import SupplyLakeError, UnknownDataset
 from supply_lake.ingest.stores import Stores
 from supply_lake.resources.instance import open_instance, quiet
 from supply_lake.resources.stores import LakeStores
@@ -47,10 +47,12 @@ def run_everything(settings: Settings, names: Collection[str] | None = None, on_
 
     :param names: only these datasets
     :param on_batch: called with every batch as its run ends
-    :raises UnknownDataset: a name is no dataset
+    :raises UnknownDataset: a name is no dataset, or none is declared
     :raises StoreUnavailable: landing or the metadata store does not answer
     """
     registry = load_registry(settings.datasets)
+    if not registry:
+        raise UnknownDataset(f"no dataset is declared in {registry.folder}; write the first one there, as <name>.yaml")
     for name in names or ():
         registry.get(name)
     with quiet(), open_instance(settings) as instance, Stores.open(settings) as stores:

@@ -57,6 +57,12 @@ def test_everything_that_landed_is_run_and_nothing_is_printed(
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_folder_without_datasets_is_named(tmp_path: Path) -> None:
+    settings = Settings.from_env({"SUPPLY_LAKE_HOME": str(tmp_path / "lake"), "SUPPLY_LAKE_DATASETS": str(tmp_path)})
+    with pytest.raises(UnknownDataset, match=f"no dataset is declared in {tmp_path}; write the first one there"):
+        run_everything(settings)
+
+
 def test_runs_are_on_the_persistent_instance(settings: Settings, stores: Stores) -> None:
     land(stores, "a.csv", GOOD)
     (batch,) = run_everything(settings).batches
