@@ -27,7 +27,11 @@ def test_places_are_switched_one_by_one() -> None:
         }
     )
     assert settings.home == Path.home() / "lake"
-    assert (settings.landing, settings.lake, settings.rejects) == ("/data/in", "s3://bucket/team/lake", "s3://bucket/team/rejects")
+    assert (settings.landing, settings.lake, settings.rejects) == (
+        "/data/in",
+        "s3://bucket/team/lake",
+        "s3://bucket/team/rejects",
+    )
     assert settings.metadata == "postgresql+psycopg://me@host/db"
 
 
