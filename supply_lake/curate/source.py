@@ -97,7 +97,7 @@ class PlainBytes:
         try:
             data = self._stream.read(size)
         except (EOFError, gzip.BadGzipFile, zlib.error, OSError, pa.ArrowException) as error:
-            if not self.compression:
+            if not self.compression or getattr(error, "errno", None) is not None:  # a disk's or a network's, not the data's
                 raise
             raise UnreadableObject(f"{self.compression} data is truncated or corrupt ({first_line(error)})") from None
         self.empty = self.empty and not data

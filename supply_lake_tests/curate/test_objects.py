@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
+import os
 import zipfile
+from collections.abc import Callable
 from typing import Any
 
 import polars as pl
@@ -96,6 +99,18 @@ def test_o5_truncated_gzip_is_set_aside_whole(cut: int) -> None:
 @pytest.mark.parametrize("cut", [6, 20, -5, -1])
 def test_o5_truncated_zstd_is_set_aside_whole(cut: int) -> None:
     only_unreadable(curate(CSV, zstd(bytes(range(32, 127)) * 500)[:cut]), "truncated")
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, zstd])
+def test_m5_a_disk_that_fails_under_compressed_data_is_not_taken_for_corrupt_data(compress: Callable[[bytes], bytes]) -> None:
+    class Failing(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            if self.tell():
+                raise OSError(errno.EIO, "Input/output error")
+            return super().read(200)
+
+    with pytest.raises(OSError, match="Input/output error"):
+        curate(CSV, lambda: Failing(compress(os.urandom(1_000))))
 
 
 def test_o5_corrupt_compression_is_set_aside_whole() -> None:
