@@ -53,6 +53,8 @@ def ingest(names: tuple[str, ...], as_json: bool) -> None:
             _print(done, (), as_json)
         raise
     _print(done, ingested.remarks, as_json)
+    if not (done or ingested.remarks or ingested.troubles or as_json):
+        click.echo("Nothing was pending.")
     refuse_silence(done, ingested.troubles)
 
 
@@ -69,8 +71,6 @@ def _print(batches: Sequence[Batch], remarks: Sequence[str], as_json: bool) -> N
         _report(batches)
     for remark in remarks:
         (_say if as_json else click.echo)(remark)
-    if not (batches or remarks or as_json):
-        click.echo("Nothing was pending.")
 
 
 def _report(batches: Sequence[Batch]) -> None:

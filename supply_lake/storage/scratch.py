@@ -2,8 +2,8 @@
 
 What belongs here: that each is gone when its work has ended, however it ended. What does not: what lies in them.
 
-Whoever works holds a lock beside its folder. A process that was killed holds none, so the next one to begin removes what it left:
-gigabytes, after a batch that was killed for its memory and tried again.
+Whoever works holds a lock beside its folder. A process that was killed holds none, so the next one to begin removes what it
+had spilled: gigabytes, after a batch that was killed for its memory and tried again.
 """
 
 from __future__ import annotations
