@@ -22,7 +22,7 @@ from supply_lake.ingest.accounts import Accounts, Share
 from supply_lake.ingest.content import inspect
 from supply_lake.ingest.stores import Stores
 from supply_lake.snapshots.key_filter import candidates
-from supply_lake.snapshots.parquet import write_parts
+from supply_lake.snapshots.parquet import ROWS_PER_REJECTS_GROUP, write_parts
 from supply_lake.snapshots.records import Batch, DataFile, Outcome, Snapshot, Status
 from supply_lake.snapshots.store import Proposal
 from supply_lake.storage.layout import new_snapshot_id, snapshot_dir
@@ -179,7 +179,14 @@ class _Publication:
     def _write_rejects(self, snapshot: Snapshot, settled: Settled) -> tuple[DataFile, ...]:
         if settled.rows.rejected + settled.rows.deduplicated == 0:
             return ()
-        return write_parts(self.stores.rejects, self.spec, snapshot.partition, snapshot.id, settled.rejects()).files
+        return write_parts(
+            self.stores.rejects,
+            self.spec,
+            snapshot.partition,
+            snapshot.id,
+            settled.rejects(),
+            rows_per_group=ROWS_PER_REJECTS_GROUP,
+        ).files
 
     def _forget(self, snapshots: Sequence[Snapshot]) -> None:
         """Take the files of a lost race away; what cannot be deleted now is unreachable and harmless."""
