@@ -39,7 +39,7 @@ def dates(text: pl.Series, column: Column) -> Values:
     """Days; ISO 8601 unless formats are declared."""
 
     def parse(values: pl.Series, pattern: str) -> pl.Series:
-        return _no_short_years(values.str.to_date(pattern, strict=False), values)
+        return _years_as_meant(values.str.to_date(pattern, strict=False), values, pattern)
 
     return _in_range(_by_formats(text, column, _DATE_FORMATS, parse))
 
@@ -104,8 +104,13 @@ def _without_ambiguous(values: Values, text: pl.Series, formats: Sequence[str], 
     return values
 
 
-def _no_short_years(values: pl.Series, text: pl.Series) -> pl.Series:
-    """``%Y`` reads ``1/2/20`` as the year 20: a year below 1000 counts only when it is written with four digits."""
+def _years_as_meant(values: pl.Series, text: pl.Series, pattern: str) -> pl.Series:
+    """``%Y`` reads ``1/2/20`` as the year 20: a year below 1000 counts only when it is written with four digits.
+
+    ``%y`` reads 69 as 2069, where strptime has 1969.
+    """
+    if "%y" in pattern and (late := values.dt.year() == 2069).any():
+        return pl.select(pl.when(late).then(values.dt.offset_by("-100y")).otherwise(values))[:, 0]
     days = _days(values)
     if not (days < _YEAR_1000).any():
         return values
@@ -143,7 +148,7 @@ def _local(text: pl.Series, pattern: str) -> pl.Series:
         parsed = text.str.to_date(pattern, strict=False).cast(pl.Datetime("us"))
     else:
         parsed = text.str.to_datetime(pattern, strict=False, time_unit="us", cache=False)
-    return _no_short_years(parsed, text)
+    return _years_as_meant(parsed, text, pattern)
 
 
 def _placed(local: pl.Series, zone: str) -> pl.Series:

@@ -34,7 +34,7 @@ def parse(data: bytes, spelling: Spelling, header: Sequence[str], first_line: in
     bad, blanks = [], 0
     for row, line in zip(invalid, starts[dropped].tolist(), strict=True):
         text = dialect.text(row.text, spelling)
-        if text.strip():
+        if row.actual_columns > 1 or text.strip():
             bad.append(BadRecord(line, text[:RAW_LIMIT], ragged(row.actual_columns, row.expected_columns)))
         else:
             blanks += 1
