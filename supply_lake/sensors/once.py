@@ -21,7 +21,8 @@ from supply_lake.errors import SupplyLakeError
 from supply_lake.ingest.stores import Stores
 from supply_lake.resources.instance import open_instance, quiet
 from supply_lake.resources.stores import LakeStores
-from supply_lake.sensors.landing import NAME, Patience, landing_sensor
+from supply_lake.sensors.landing import NAME, landing_sensor
+from supply_lake.sensors.lookout import Patience
 from supply_lake.sensors.requests import under_way
 from supply_lake.settings import Settings
 from supply_lake.snapshots.records import Batch
