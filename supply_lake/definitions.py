@@ -31,7 +31,7 @@ def build_definitions(settings: Settings, *, patience: Patience | None = None) -
     specs, alarm = list(registry.values()), TickAlarm(settings.alert_url)
     return dg.Definitions(
         assets=[asset for spec in specs for asset in (landing_asset(spec), lake_asset(spec))],
-        sensors=[*landing_sensors(settings, registry, alarm, patience), alert_sensor(settings)],
+        sensors=[*landing_sensors(settings, alarm, patience), alert_sensor(settings)],
         schedules=[dataset_schedule(settings, spec, spec.schedule, alarm) for spec in specs if spec.schedule],
         resources={"lake_stores": LakeStores(settings), "duckdb": _duckdb(settings)},
         executor=dg.in_process_executor,

@@ -13,13 +13,15 @@ from supply_lake.datasets.spec import DatasetSpec
 CONTRACT = "contract"
 CONSERVATION = "conservation"
 CHECKS = (CONTRACT, CONSERVATION)
+LAKE = "lake"
+"""First part of the keys of what is published."""
 ASSET_JOB = "__ASSET_JOB"
 """Dagster's own job over all assets. A job per schedule would make loading grow with datasets × schedules."""
-PENDING_TAG = "supply_lake/pending"
-"""On runs that the sensor or a schedule asks for; see ``publishes_pending``."""
+PENDING_TAG = ".dagster/supply_lake_pending"
+"""On runs that the sensor or a schedule asks for; see ``publishes_pending``. Dagster's UI hides tags of this prefix."""
 DATASET_TAG = "supply_lake/dataset"
 DIGEST_TAG = ".dagster/supply_lake_digest"
-"""Names the object versions, and their attempt, that a run was asked for. Dagster's UI hides tags of this prefix."""
+"""Names the object versions, and their attempt, that a run was asked for."""
 PARTITION_TAG = "dagster/partition"
 OUTAGE_TAG = "supply_lake/outage"
 """On runs that ended because a store did not answer."""
@@ -44,7 +46,7 @@ def landing_key(name: str) -> dg.AssetKey:
 
 def lake_key(name: str) -> dg.AssetKey:
     """What was published of it."""
-    return dg.AssetKey(["lake", name])
+    return dg.AssetKey([LAKE, name])
 
 
 def op_name(name: str) -> str:

@@ -11,8 +11,7 @@ from collections.abc import Collection
 
 import dagster as dg
 
-from supply_lake.assets.naming import lake_key
-from supply_lake.datasets.registry import Registry
+from supply_lake.assets.naming import LAKE
 from supply_lake.resources.code_server import CodeServer
 from supply_lake.resources.stores import LakeStores
 from supply_lake.sensors.alerts import TickAlarm
@@ -31,29 +30,25 @@ _DESCRIBED = {
 }
 
 
-def landing_sensors(
-    settings: Settings, registry: Registry, alarm: TickAlarm, patience: Patience | None = None
-) -> list[dg.SensorDefinition]:
+def landing_sensors(settings: Settings, alarm: TickAlarm, patience: Patience | None = None) -> list[dg.SensorDefinition]:
     """The two sensors over all datasets that take turns, so that one of them always looks."""
     waits = patience or Patience()
     lookout = Lookout(settings, waits)
-    return [_sensor(name, registry, lookout, waits, alarm) for name in _DESCRIBED]
+    return [_sensor(name, lookout, waits, alarm) for name in _DESCRIBED]
 
 
-def landing_sensor(
-    settings: Settings, registry: Registry, *, patience: Patience, names: Collection[str] | None = None
-) -> dg.SensorDefinition:
+def landing_sensor(settings: Settings, *, patience: Patience, names: Collection[str] | None = None) -> dg.SensorDefinition:
     """One sensor that looks alone, for ingesting in one process; what it raises, its caller is told.
 
     :param names: ask for runs of these datasets only
     """
-    return _sensor(NAME, registry, Lookout(settings, patience, names), patience, TickAlarm(""))
+    return _sensor(NAME, Lookout(settings, patience, names), patience, TickAlarm(""))
 
 
-def _sensor(name: str, registry: Registry, lookout: Lookout, patience: Patience, alarm: TickAlarm) -> dg.SensorDefinition:
+def _sensor(name: str, lookout: Lookout, patience: Patience, alarm: TickAlarm) -> dg.SensorDefinition:
     @dg.sensor(
         name=name,
-        asset_selection=dg.AssetSelection.assets(*(lake_key(dataset) for dataset in registry)),
+        asset_selection=dg.AssetSelection.key_prefixes(LAKE),
         minimum_interval_seconds=5,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=_DESCRIBED[name],

@@ -73,7 +73,7 @@ class _Session:
     ) -> None:
         self.instance, self.stores, self.on_batch = instance, stores, on_batch
         patience = Patience(seconds=0, for_writers=settings.settle_seconds + 1, after_outage=dt.timedelta())
-        sensor = landing_sensor(settings, registry, patience=patience, names=names)
+        sensor = landing_sensor(settings, patience=patience, names=names)
         self.definitions = dg.Definitions(
             assets=[asset for spec in registry.values() for asset in (landing_asset(spec), lake_asset(spec))],
             sensors=[sensor],
