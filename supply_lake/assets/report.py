@@ -92,8 +92,9 @@ def contract_metadata(spec: DatasetSpec, batches: Sequence[Batch], reasons: Samp
         facts["rules broken"] = reasons.table()
     if reasons.remark:
         facts["rules broken were"] = reasons.remark
-    if rejects.rows:
-        facts["rejected rows"] = rejects.table()
+    rejected = rejects.only("rejected")
+    if rejected.rows:
+        facts["rejected rows"] = rejected.table()
     return facts
 
 

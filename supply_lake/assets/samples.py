@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -35,7 +35,11 @@ class Sample:
     rows: tuple[tuple[Any, ...], ...] = ()
     remark: str = ""
 
-    def table(self) -> dg.TableMetadataValue:
+    def only(self, first: str) -> Sample:
+        """The rows whose first cell is this."""
+        return replace(self, rows=tuple(row for row in self.rows if row[0] == first))
+
+    def table(self) -> dg.MetadataValue:
         """The rows as a table."""
         return table(self.header, self.rows)
 
@@ -53,15 +57,15 @@ def preview(store: ObjectStore, snapshots: Sequence[Snapshot]) -> Sample:
 
 
 def rejected_rows(store: ObjectStore, batches: Sequence[Batch]) -> Sample:
-    """The first rejected or deduplicated rows, one line a row."""
+    """The first rejected or deduplicated rows, one line a row; what they held is in the rejects themselves."""
     rows: list[tuple[Any, ...]] = []
     for file in _rejects(batches):
         with _opened(store, file) as parquet:
-            for row in _first(parquet, ["outcome", "source", "line", "reasons", "raw"]):
-                rows.append((row["outcome"], row["source"], row["line"], _why(row["reasons"]), row["raw"]))
+            for row in _first(parquet, ["outcome", "source", "line", "reasons"]):
+                rows.append((row["outcome"], row["source"].rpartition("/")[2], row["line"], _why(row["reasons"])))
         if len(rows) >= ROWS:
             break
-    return Sample(("outcome", "file", "line", "why", "raw"), tuple(rows[:ROWS]))
+    return Sample(("outcome", "file", "line", "why"), tuple(rows[:ROWS]))
 
 
 def broken_rules(store: ObjectStore, batches: Sequence[Batch]) -> Sample:

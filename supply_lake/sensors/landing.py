@@ -48,7 +48,7 @@ def landing_sensor(settings: Settings, *, patience: Patience, names: Collection[
 def _sensor(name: str, lookout: Lookout, patience: Patience, alarm: TickAlarm) -> dg.SensorDefinition:
     @dg.sensor(
         name=name,
-        asset_selection=dg.AssetSelection.key_prefixes(LAKE),
+        asset_selection=dg.AssetSelection.from_string(f'key:"{LAKE}/*"'),
         minimum_interval_seconds=5,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=_DESCRIBED[name],

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from supply_lake.assets import contract
-from supply_lake.assets.tables import WIDEST, table
 from supply_lake.datasets.registry import load_registry
 from supply_lake.datasets.spec import DatasetSpec
 from supply_lake_tests.sensors.made_up import ORDERS
@@ -66,16 +65,3 @@ def test_a_tag_that_dagster_would_refuse_stays_in_the_metadata() -> None:
     declared = spec(tags={"tier": "fact", "note": "two words"})
     assert contract.tags(declared) == {"supply_lake/source": "shop", "tier": "fact"}
     assert contract.metadata(declared)["tag note"] == "two words"
-
-
-def test_a_cell_holds_any_value() -> None:
-    shown = table(["a|b"], [["x|y\nz `code` <b>"], [None], [1234], [True], ["w" * 500]])
-    assert [column.name for column in shown.schema.columns] == ["a|b"]
-    cells = [str(record.data["a|b"]) for record in shown.records]
-    assert cells[:4] == ["x|y z `code` <b>", "", "1,234", "True"]
-    assert len(cells[4]) == WIDEST
-    assert cells[4].endswith("w…")
-
-
-def test_a_table_of_nothing_has_its_header() -> None:
-    assert [column.name for column in table(["a", "b"], []).schema.columns] == ["a", "b"]
