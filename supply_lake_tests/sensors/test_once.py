@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
+import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +26,7 @@ from supply_lake.sensors import requests
 from supply_lake.sensors.once import run_everything
 from supply_lake.settings import Settings
 from supply_lake.snapshots.records import Batch, Status
+from supply_lake.storage import local_folder
 from supply_lake_tests.sensors.lakes import BAD, GOOD, TODAY, YESTERDAY
 from supply_lake_tests.sensors.made_up import ORDERS, write_specs
 
@@ -204,3 +207,27 @@ def test_m2_a_run_says_whose_it_is_from_its_first_moment(
     land(stores, "a.csv", GOOD)
     run_everything(settings)
     assert [run.tags[WORKER_TAG] for run in made] == [this_process()[WORKER_TAG]]
+
+
+def test_e10_a_file_that_is_being_written_and_a_folder_that_cannot_be_listed_are_told(
+    settings: Settings, stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land(stores, "a.csv", GOOD)
+    land(stores, "b.csv", GOOD, dataset="stock")
+    really_open = os.open
+
+    def refuses(path: str, flags: int, *rest: int) -> int:
+        if str(path).endswith("landing/stock/"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return really_open(path, flags, *rest)
+
+    monkeypatch.setattr(local_folder.os, "open", refuses)
+    with (Path(settings.landing) / f"orders/{TODAY:%Y/%m/%d}/a.csv").open("ab"):
+        (told,) = run_everything(settings).remarks
+    assert told.split("; ") == [
+        f"orders/{TODAY:%Y/%m/%d}/a.csv waits: it is open for writing",
+        "stock/ waits: it cannot be listed (Permission denied)",
+        "give this user the permission, and what is in it is taken up",
+    ]
+    monkeypatch.setattr(local_folder.os, "open", really_open)
+    assert sorted(one.dataset for one in run_everything(settings).batches) == ["orders", "stock"]
