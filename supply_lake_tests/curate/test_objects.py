@@ -121,13 +121,14 @@ def test_o5_truncated_zstd_is_set_aside_whole(cut: int) -> None:
 @pytest.mark.parametrize("compress", [gzip.compress, zstd])
 def test_m5_a_disk_that_fails_under_compressed_data_is_not_taken_for_corrupt_data(compress: Callable[[bytes], bytes]) -> None:
     class Failing(io.BytesIO):
-        def read(self, size: int | None = -1) -> bytes:
+        def readinto(self, buffer: Any) -> int:
             if self.tell():
                 raise OSError(errno.EIO, "Input/output error")
-            return super().read(200)
+            return super().readinto(memoryview(buffer)[:400])
 
+    rows = b"".join(os.urandom(8).hex().encode() + b",1\n" for _ in range(1_000))
     with pytest.raises(OSError, match="Input/output error"):
-        curate(CSV, lambda: Failing(compress(os.urandom(1_000))))
+        curate(CSV, lambda: Failing(compress(b"a,n\n" + rows)))
 
 
 @pytest.mark.parametrize("compress", [bz2.compress, lzma.compress])
