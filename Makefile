@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 UV     ?= uv
 PORT   ?= 3000
+CASES  ?= 3000
 
 COMPILE = $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-emit-index-url --no-header --quiet
 
@@ -15,7 +16,7 @@ EMULATORS := .venv-ministack
 EMULATORS_STAMP := $(EMULATORS)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test lint check bench lock format clean
+.PHONY: help demo dev test fuzz lint check bench lock format clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -30,6 +31,9 @@ dev: $(STAMP)  ## open the Dagster UI with the sensors on
 
 test: $(STAMP) $(EMULATORS_STAMP)  ## run every test
 	@$(BIN)/python -m pytest
+
+fuzz: $(STAMP)  ## land thousands of broken files (CASES=3000, SEED=…): nothing is raised, nothing is lost
+	@$(BIN)/python -m supply_lake_tests.fuzz --cases $(CASES) $(if $(SEED),--seed $(SEED))
 
 lint: $(STAMP)  ## check style, types and the direction of imports
 	@$(BIN)/ruff check

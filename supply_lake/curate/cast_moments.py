@@ -26,7 +26,8 @@ _TIMESTAMP_FORMATS = (
     "%Y-%m-%d",
 )
 _WITH_TIME = ("%H", "%I", "%T", "%R", "%s", "%+", "%c")
-_DAY_US = 86_400_000_000
+_PER_DAY = {"ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
+_OUTSIDE = "is outside the years 1 to 9999 (in UTC)"
 _YEAR_1, _YEAR_1000, _YEAR_10000 = (  # as days since 1970; years 1 to 9999 are what every engine and Python can hold
     -719_162,
     -354_285,
@@ -64,6 +65,10 @@ def timestamps(text: pl.Series, column: Column) -> Values:
 
 def typed(raw: pl.Series, column: Column) -> Values:
     """Typed dates and timestamps as the declared one of the two; a timestamp is a date at midnight only."""
+    outside = _outside(raw)
+    if outside.any():
+        known = typed(only(raw, ~outside), column)
+        return Values(known.series, [*known.doubts, (outside, _OUTSIDE)], known.notes)
     if column.dtype.name == "date":
         days = raw.cast(pl.Date, strict=False)
         if raw.dtype == pl.Date:
@@ -79,6 +84,15 @@ def typed(raw: pl.Series, column: Column) -> Values:
         doubtful = values.series.is_null() & moments.is_not_null()
         values = values.without(doubtful, _clock_change(column))
     return _in_range(values)
+
+
+def as_text(raw: pl.Series) -> pl.Series:
+    """Typed dates and timestamps as text; those that no calendar has as numbers."""
+    outside = _outside(raw)
+    if not outside.any():
+        return raw.cast(pl.String)
+    number = raw.to_physical().cast(pl.String) + f" {getattr(raw.dtype, 'time_unit', 'days')} since 1970-01-01"
+    return pl.select(pl.when(outside).then(number).otherwise(only(raw, ~outside).cast(pl.String)).alias(raw.name))[:, 0]
 
 
 def _by_formats(text: pl.Series, column: Column, usual: Sequence[str], parse: _Parse) -> Values:
@@ -118,14 +132,19 @@ def _years_as_meant(values: pl.Series, text: pl.Series, pattern: str) -> pl.Seri
 
 
 def _in_range(values: Values) -> Values:
-    days = _days(values.series)
-    return values.without((days < _YEAR_1) | (days >= _YEAR_10000), "is outside the years 1 to 9999 (in UTC)")
+    return values.without(_outside(values.series), _OUTSIDE)
+
+
+def _outside(values: pl.Series) -> pl.Series:
+    """Which values are not within the years that every engine has."""
+    days = _days(values)
+    return ((days < _YEAR_1) | (days >= _YEAR_10000)).fill_null(False)
 
 
 def _days(values: pl.Series) -> pl.Series:
     """Days since 1970."""
     numbers = values.to_physical()
-    return numbers if values.dtype == pl.Date else numbers.cast(pl.Int64) // _DAY_US
+    return numbers if values.dtype == pl.Date else numbers // _PER_DAY[getattr(values.dtype, "time_unit", "us")]
 
 
 def _no_leap_seconds(values: Values, text: pl.Series) -> Values:

@@ -39,7 +39,11 @@ def nested(text: pl.Series, column: Column, target: pl.DataType, scalar: Scalar)
 
 def as_json(raw: pl.Series) -> pl.Series:
     """Nested values of a typed source as JSON text."""
-    texts = [None if value is None else json.dumps(value, default=_plain, ensure_ascii=False) for value in raw.to_list()]
+    try:
+        values = raw.to_list()
+    except (OverflowError, ValueError, pl.exceptions.PanicException):  # a date that no calendar has
+        values = raw.to_physical().to_list()
+    texts = [None if value is None else json.dumps(value, default=_plain, ensure_ascii=False) for value in values]
     return pl.Series(raw.name, texts, pl.String)
 
 

@@ -6,6 +6,7 @@ What belongs here: the schema of that table and the builders of its frames. What
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import polars as pl
 
@@ -96,7 +97,7 @@ def as_json(frame: pl.DataFrame) -> pl.Series:
     return plain.select(pl.struct(pl.all()).struct.json_encode().alias("raw"))["raw"]
 
 
-def _in_json(kind: pl.DataType) -> bool:
+def _in_json(kind: Any) -> bool:
     """Whether JSON has a form for values of the type."""
     if isinstance(kind, pl.Struct):
         return all(_in_json(field.dtype) for field in kind.fields)

@@ -440,3 +440,17 @@ def test_p9_typed_moments_outside_the_years_are_set_aside() -> None:
     done = typed(frame, column("at", "timestamp"), column("day", "date"))
     assert done.rows.rejected == 2
     assert all("outside the years" in reason for reason in done.reasons())
+
+
+def test_p9_typed_dates_that_no_calendar_has_are_set_aside_and_told_as_numbers() -> None:
+    days = pl.Series([2**31 - 1, 0], dtype=pl.Int32).cast(pl.Date)
+    frame = pl.DataFrame(
+        {"day": days, "ms": pl.Series([2**62, 0], dtype=pl.Int64).cast(pl.Datetime("ms")), "l": [[days[1]], []]}
+    )
+    done = typed(frame, column("day", "date"), column("ms", "timestamp"), column("l"))
+    assert done.rows.rejected == 1
+    assert done.set_aside() == [(1, [("day", "2147483647 days since 1970-01-01"), ("ms", f"{2**62} ms since 1970-01-01")])]
+    text = typed(frame, column("day"), column("ms"))
+    assert text.frame["day"].to_list() == ["2147483647 days since 1970-01-01", "1970-01-01"]
+    nested = frame.select(pl.concat_list("day").alias("l"))
+    assert typed(nested, column("l")).frame["l"].to_list() == ["[2147483647]", "[0]"]
