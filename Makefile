@@ -30,7 +30,7 @@ dev: $(STAMP)  ## open the Dagster UI with the sensors on
 		$(BIN)/dagster dev --port $(PORT) --log-level warning
 
 test: $(STAMP) $(EMULATORS_STAMP)  ## run every test
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
 
 fuzz: $(STAMP)  ## land thousands of broken files (CASES=3000, SEED=…): nothing is raised, nothing is lost
 	@$(BIN)/python -m supply_lake_tests.fuzz --cases $(CASES) $(if $(SEED),--seed $(SEED))

@@ -6,6 +6,7 @@ What belongs here: formats, zones, and what neither can tell. What does not: oth
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import polars as pl
 
@@ -66,7 +67,7 @@ def timestamps(text: pl.Series, column: Column) -> Values:
 def typed(raw: pl.Series, column: Column) -> Values:
     """Typed dates and timestamps as the declared one of the two; a timestamp is a date at midnight only."""
     outside = _outside(raw)
-    if outside.any():
+    if outside is not None:
         known = typed(only(raw, ~outside), column)
         return Values(known.series, [*known.doubts, (outside, _OUTSIDE)], known.notes)
     if column.dtype.name == "date":
@@ -89,7 +90,7 @@ def typed(raw: pl.Series, column: Column) -> Values:
 def as_text(raw: pl.Series) -> pl.Series:
     """Typed dates and timestamps as text; those that no calendar has as numbers."""
     outside = _outside(raw)
-    if not outside.any():
+    if outside is None:
         return raw.cast(pl.String)
     number = raw.to_physical().cast(pl.String) + f" {getattr(raw.dtype, 'time_unit', 'days')} since 1970-01-01"
     return pl.select(pl.when(outside).then(number).otherwise(only(raw, ~outside).cast(pl.String)).alias(raw.name))[:, 0]
@@ -125,26 +126,43 @@ def _years_as_meant(values: pl.Series, text: pl.Series, pattern: str) -> pl.Seri
     """
     if "%y" in pattern and (late := values.dt.year() == 2069).any():
         return pl.select(pl.when(late).then(values.dt.offset_by("-100y")).otherwise(values))[:, 0]
-    days = _days(values)
-    if not (days < _YEAR_1000).any():
+    first, _ = _span(values)
+    if first >= _YEAR_1000:
         return values
-    return only(values, (days >= _YEAR_1000) | text.str.contains(r"0\d{3}"))
+    return only(values, (_days(values) >= _YEAR_1000) | text.str.contains(r"0\d{3}"))
 
 
 def _in_range(values: Values) -> Values:
-    return values.without(_outside(values.series), _OUTSIDE)
+    outside = _outside(values.series)
+    return values if outside is None else values.without(outside, _OUTSIDE)
 
 
-def _outside(values: pl.Series) -> pl.Series:
-    """Which values are not within the years that every engine has."""
+def _outside(values: pl.Series) -> pl.Series | None:
+    """Which values are not within the years that every engine has; ``None`` when all are."""
+    first, last = _span(values)
+    if first >= _YEAR_1 and last < _YEAR_10000:
+        return None
     days = _days(values)
     return ((days < _YEAR_1) | (days >= _YEAR_10000)).fill_null(False)
 
 
+def _span(values: pl.Series) -> tuple[int, int]:
+    """The first and the last day, as days since 1970; without any value, a day that every rule takes."""
+    numbers = values.to_physical()
+    first, last = (cast(int | None, one) for one in (numbers.min(), numbers.max()))
+    if first is None or last is None:
+        return 0, 0
+    return first // _per_day(values), last // _per_day(values)
+
+
 def _days(values: pl.Series) -> pl.Series:
     """Days since 1970."""
-    numbers = values.to_physical()
-    return numbers if values.dtype == pl.Date else numbers // _PER_DAY[getattr(values.dtype, "time_unit", "us")]
+    return values.to_physical() // _per_day(values)
+
+
+def _per_day(values: pl.Series) -> int:
+    """How much the number behind a date or timestamp grows in a day."""
+    return 1 if values.dtype == pl.Date else _PER_DAY[getattr(values.dtype, "time_unit", "us")]
 
 
 def _no_leap_seconds(values: Values, text: pl.Series) -> Values:

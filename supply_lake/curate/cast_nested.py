@@ -51,7 +51,9 @@ def same_but_wider(raw: pl.Series, target: pl.DataType) -> pl.Series | None:
     """The nested values as the target type when nothing of them is lost, else ``None``."""
     try:
         values = raw.cast(target, strict=True)
-        return values if values.cast(raw.dtype, strict=True).eq_missing(raw).all() else None
+        # Polars casts the fields of a struct one by one when it is asked for a list.
+        same = values.dtype == target and values.cast(raw.dtype, strict=True).eq_missing(raw).all()
+        return values if same else None
     except pl.exceptions.PolarsError:
         return None
 

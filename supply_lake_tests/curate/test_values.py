@@ -76,7 +76,7 @@ def test_p8_decimals_are_exact_or_rejected() -> None:
     assert rejected == [one for one in bad if one]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**6), max_value=10**6), min_size=1, max_size=9)
 )
@@ -165,8 +165,15 @@ def test_p8_floats_are_finite() -> None:
     assert cast(["1e39"], "float32") == ([], ["1e39"])
 
 
+def test_a_text_that_is_no_boolean_is_told_which_are() -> None:
+    spec = dataset("id", column("v", "boolean", true_values=["ja"], false_values=["nein", "-"]))
+    done = curate(spec, "id,v\n1,yes\n2,ja\n")
+    assert [one["reason"] for one in done.rejects["reasons"][0]] == ["is no boolean: it takes ja and nein, -"]
+
+
 def test_booleans_by_declared_texts() -> None:
-    assert cast(["true", "0", "Y", "No", "", "2"], "boolean") == ([True, False, True, None], ["No", "2"])
+    assert cast(["true", "0", "Y", "No", "", "2"], "boolean") == ([True, False, True, False, None], ["2"])
+    assert cast(["t", "Yes", "f", "NO", "ja"], "boolean") == ([True, True, False, False], ["ja"])
     assert cast(["ja", "nein", "true"], "boolean", true_values=["ja"], false_values=["nein"]) == ([True, False], ["true"])
 
 
@@ -404,6 +411,12 @@ def test_p6_nested_parquet_becomes_what_is_declared_exactly_or_not_at_all() -> N
     assert done.values == [([1, 2], {"b": 2}, [Decimal("1.0")])]
     assert done.set_aside() == [(2, [("l", "[300]")])]
     assert "field 'a' of 's' is not declared and was left out (2 times)" in done.notes
+
+
+def test_p6_a_typed_struct_where_a_list_is_declared_is_its_one_item() -> None:
+    frame = pl.DataFrame({"s": [{"a": 1}, {"a": 2}], "n": [[1], [2]]})
+    done = typed(frame, column("s", "list<struct<a:int64>>"), column("n", "list<string>"))
+    assert done.values == [([{"a": 1}], ["1"]), ([{"a": 2}], ["2"])]
 
 
 def test_p8_not_a_number_of_a_typed_source_is_null_and_counted() -> None:
