@@ -9,6 +9,7 @@ mean.
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterator
 from itertools import takewhile
 
@@ -163,8 +164,8 @@ class CsvReader:
         return buffer.startswith(self._comment) or any(end + self._comment in buffer for end in ends)
 
     def _parse_fast(self, cut: Cut) -> RawChunk | None:
-        if len(self.header) == 1 or not _is_text(cut.data):
-            return None
+        if len(self.header) == 1 or cut.data.startswith(codecs.BOM_UTF8) or not _is_text(cut.data):
+            return None  # Arrow takes a byte order mark off every buffer, also where it is text
         spelling = self._dialect.spell(cut.data)
         return fast_csv.parse(cut, spelling, self.header, self._dialect) if spelling else None
 

@@ -173,6 +173,12 @@ def test_p2_other_dialects(delimiter: str, quote: str) -> None:
     assert at_every_chunk(data, spec).values == [(f"x{delimiter}y", "1")]
 
 
+def test_p1_a_byte_order_mark_amid_the_file_is_text_wherever_a_buffer_begins() -> None:
+    done = at_every_chunk("a,b\nx,1\n\ufeffy,2\n\ufeff\n\ufeff,\n")
+    assert done.values == [("x", "1"), ("\ufeffy", "2"), ("\ufeff", None)]
+    assert done.lines == [2, 3, 5]
+
+
 # --- P3: rows that are no records
 
 
