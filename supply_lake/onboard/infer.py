@@ -1,0 +1,171 @@
+"""All columns of the sample → a guess for each; what one column proves helps the others.
+
+What belongs here: the order in which types are tried, and what holds for all columns alike. What does not: any type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from supply_lake.datasets.format import Format
+from supply_lake.onboard import moments, nested, numbers, texts, words
+from supply_lake.onboard.date_shapes import day_first
+from supply_lake.onboard.guess import Guess
+from supply_lake.onboard.headers import Field
+from supply_lake.onboard.marks import marks_of
+from supply_lake.onboard.names import published
+from supply_lake.onboard.nested import Node
+from supply_lake.onboard.reading import Gathered
+from supply_lake.onboard.seen import Seen
+from supply_lake.onboard.values import Values
+
+_DUMP_MARKS = ("\\N",)
+_NESTED_SHOWN = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Inferred:
+    """The columns with a guess for each, and the format with what the columns say of it."""
+
+    form: Format
+    columns: tuple[Seen, ...]
+    doubts: tuple[str, ...] = ()
+
+
+def infer(gathered: Gathered, fields: Sequence[Field], form: Format) -> Inferred:
+    """Guess the type of every column from all of its values."""
+    found = [_values(gathered, field, form) for field in fields]
+    form = _with_marks(form, found)
+    guesses = _guesses(gathered, fields, found, form)
+    order = day_first([one for guess in guesses for one in guess.fields.get("formats", ())])
+    trim = any(guess.trim for guess in guesses)
+    if trim or (order is not None and any(guess.either for guess in guesses)):
+        form = form.model_copy(update={"trim": True}) if trim else form
+        guesses = _guesses(gathered, fields, found, form, order)
+    names = published([field.names[0] for field in fields])
+    columns = tuple(Seen(*one) for one in zip(fields, names, found, guesses, strict=True))
+    return Inferred(form, columns, _doubts(form, columns))
+
+
+def _guesses(
+    gathered: Gathered, fields: Sequence[Field], found: Sequence[Values], form: Format, order: bool | None = None
+) -> list[Guess]:
+    guesses = []
+    for field, values in zip(fields, found, strict=True):
+        node = _node(gathered.tree, field)
+        if typed := _typed(gathered, field):
+            guesses.append(Guess(typed, "the type that the file has", low=_end(values, 0), high=_end(values, -1)))
+        elif node is not None and node.nested and (nested_type := nested.guess(values, node, form)):
+            guesses.append(nested_type)
+        else:
+            guesses.append(_flat(values, field.names[0], form, order))
+    return guesses
+
+
+def _flat(values: Values, name: str, form: Format, order: bool | None) -> Guess:
+    """A plain type, the narrowest first."""
+    if not values.filled:
+        return texts.guess(values, form)
+    return (
+        words.guess(values, name, form)
+        or moments.guess(values, name, form, day_first=order)
+        or numbers.guess(values, name, form)
+        or nested.guess_text(values, form)
+        or texts.guess(values, form)
+    )
+
+
+def _end(values: Values, at: int) -> str:
+    return str(values.texts.sort()[at])[:60] if values.distinct else ""
+
+
+def _node(tree: Node | None, field: Field) -> Node | None:
+    return next((tree.fields[name] for name in field.names if name in tree.fields), None) if tree is not None else None
+
+
+# --- values
+
+
+def _values(gathered: Gathered, field: Field, form: Format) -> Values:
+    raw = gathered.column(field.names)
+    origin = "text"
+    if gathered.tree is not None:
+        node = _node(gathered.tree, field)
+        origin = node.origin if node is not None else "text"
+    elif raw.dtype != pl.String:
+        origin = "float" if raw.dtype.is_float() else "flag" if raw.dtype == pl.Boolean else "number"
+    elif form.type == "parquet":
+        origin = "quoted"
+    return Values(_texts(raw), origin)
+
+
+def _texts(raw: pl.Series) -> pl.Series:
+    if raw.dtype == pl.String:
+        return raw
+    if raw.dtype.is_nested() or raw.dtype == pl.Object:
+        shown = [None if one is None else str(one) for one in raw.head(_NESTED_SHOWN).to_list()]
+        return pl.Series("value", shown, pl.String)
+    if raw.dtype == pl.Binary:
+        return raw.bin.encode("hex")
+    if raw.dtype.is_float():
+        raw = raw.fill_nan(None)
+    return raw.cast(pl.String, strict=False)
+
+
+def _typed(gathered: Gathered, field: Field) -> str:
+    """The declared type that a typed file's column has; empty where the values have to tell."""
+    kinds = {kind for name in field.names for kind in gathered.types.get(name, ())} - {pl.Null()}
+    if len(kinds) != 1:
+        return ""
+    kind = kinds.pop()
+    return "" if kind == pl.String or kind.is_float() else declared(kind)
+
+
+def declared(kind: Any) -> str:
+    """The type of ours that holds a polars type; text where none does."""
+    if isinstance(kind, pl.Decimal):
+        return f"decimal({kind.precision or 38},{kind.scale})"
+    if isinstance(kind, pl.List):
+        return f"list<{declared(kind.inner)}>"
+    if isinstance(kind, pl.Struct):
+        plain = all(name and not set(name) & set(" ,:<>\t\n") for name in kind.to_schema())
+        return (
+            f"struct<{','.join(f'{name}:{declared(inner)}' for name, inner in kind.to_schema().items())}>" if plain else "json"
+        )
+    return _PLAIN.get(kind.base_type(), "string")
+
+
+_PLAIN: Mapping[object, str] = {
+    pl.Boolean: "boolean", pl.Int8: "int8", pl.Int16: "int16", pl.Int32: "int32", pl.Int64: "int64", pl.UInt8: "uint8",
+    pl.UInt16: "uint16", pl.UInt32: "uint32", pl.UInt64: "uint64", pl.Float32: "float32", pl.Float64: "float64",
+    pl.Date: "date", pl.Time: "time", pl.Datetime: "timestamp", pl.Binary: "binary",
+}  # fmt: skip
+
+
+# --- what holds for all columns
+
+
+def _with_marks(form: Format, found: Sequence[Values]) -> Format:
+    if form.type == "parquet":
+        return form
+    update: dict[str, object] = dict(marks_of(found))
+    for mark in _DUMP_MARKS:
+        if any(mark in values.texts for values in found):
+            update["null_values"] = (*form.null_values, mark)
+    return form.model_copy(update=update)
+
+
+def _doubts(form: Format, columns: Sequence[Seen]) -> tuple[str, ...]:
+    doubts = []
+    padded = [one.values.padded_rows for one in columns if one.guess.type == "string"]
+    if form.trim and any(padded):
+        doubts.append(
+            f"`trim` is on for columns that need it, and takes white space off {sum(padded):,} values of text columns too"
+        )
+    if form.decimal_mark != "." or form.thousands_mark:
+        doubts.append("numbers are read with a decimal or thousands mark of their own; see `format`")
+    return tuple(doubts)

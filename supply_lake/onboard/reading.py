@@ -1,0 +1,201 @@
+"""The whole sample through the readers that ingestion has: raw records, kept column by column.
+
+What belongs here: reading, keeping, and what could not be read. What does not: what the values are.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from supply_lake.curate.json_items import Flawed, array_items
+from supply_lake.curate.raw import BadRecord, EmptyObject, RawChunk
+from supply_lake.curate.read_csv import CsvReader
+from supply_lake.curate.read_json import read_document, read_lines
+from supply_lake.curate.read_parquet import read_parquet
+from supply_lake.curate.source import PlainBytes
+from supply_lake.curate.spool import Spool
+from supply_lake.datasets.format import Format
+from supply_lake.datasets.spec import DatasetSpec
+from supply_lake.errors import UnreadableObject
+from supply_lake.onboard.nested import Node
+from supply_lake.onboard.sample import Sample, SampleFile
+
+MEMORY = 512 * 1024 * 1024
+_BAD_TOLD = 5
+
+
+@dataclass(slots=True)
+class FileRead:
+    """What came of reading one file. ``reason`` says why it gave nothing, if it did."""
+
+    name: str
+    header: tuple[str, ...] = ()
+    records: int = 0
+    bad: int = 0
+    bad_examples: list[BadRecord] = field(default_factory=list)
+    notes: Counter[str] = field(default_factory=Counter)
+    reason: str = ""
+
+
+class Gathered:
+    """All raw records of the sample. Columns are asked for by the names that the files have."""
+
+    def __init__(self, spool: Spool) -> None:
+        self.spool = spool
+        self.files: list[FileRead] = []
+        self.file_of: list[int] = []
+        self.types: dict[str, set[pl.DataType]] = {}
+        self.tree: Node | None = None
+
+    @property
+    def rows(self) -> int:
+        """Records that could be read."""
+        return sum(one.records for one in self.files)
+
+    @property
+    def bad(self) -> int:
+        """Records that could not be told apart."""
+        return sum(one.bad for one in self.files)
+
+    @property
+    def names(self) -> list[str]:
+        """The names that occur, those of the last file first in its order, since the newest is most like what will come."""
+        return list(dict.fromkeys(name for one in reversed(self.files) for name in one.header))
+
+    def column(self, names: Sequence[str], files: Sequence[int] | None = None) -> pl.Series:
+        """One column over all records: of each file, the first of the names that it has; null where it has none.
+
+        Values of one type stay typed; others are text.
+        """
+        parts = []
+        for at in range(len(self.spool)):
+            if files is not None and self.file_of[at] not in files:
+                continue
+            frame = self.spool.get(at, names)
+            found = next((name for name in names if name in frame.columns), None)
+            empty = pl.Series("value", [None], pl.Null).new_from_index(0, self.spool.rows(at))
+            parts.append(empty if found is None else frame[found].alias("value"))
+        kinds = {part.dtype for part in parts if part.dtype != pl.Null}
+        kind = kinds.pop() if len(kinds) == 1 else pl.String()
+        return (
+            pl.concat([part if part.dtype == kind else _as(part, kind) for part in parts])
+            if parts
+            else pl.Series("value", [], pl.String)
+        )
+
+    def file_numbers(self) -> pl.Series:
+        """For every record, the place of its file."""
+        parts = [
+            pl.Series("file", [self.file_of[at]], pl.Int32).new_from_index(0, self.spool.rows(at))
+            for at in range(len(self.spool))
+        ]
+        return pl.concat(parts) if parts else pl.Series("file", [], pl.Int32)
+
+    def keep(self, chunk: RawChunk) -> None:
+        """Keep one more chunk of the file that is being read."""
+        one = self.files[-1]
+        one.records += chunk.frame.height
+        one.bad += len(chunk.bad)
+        one.bad_examples = [*one.bad_examples, *chunk.bad][:_BAD_TOLD]
+        one.notes.update(chunk.notes)
+        one.header = tuple(dict.fromkeys([*one.header, *chunk.frame.columns]))
+        for name, kind in chunk.frame.schema.items():
+            self.types.setdefault(name, set()).add(kind)
+        if chunk.frame.height:
+            self.spool.append(chunk.frame)
+            self.file_of.append(len(self.files) - 1)
+
+
+def _as(part: pl.Series, kind: pl.DataType) -> pl.Series:
+    if part.dtype.is_nested() and kind == pl.String:
+        return pl.Series(part.name, [None if one is None else json.dumps(one, default=str) for one in part.to_list()], kind)
+    return part.cast(kind, strict=False)
+
+
+def gather(sample: Sample, form: Format, names: Sequence[str], scratch: Path, memory: int = MEMORY) -> Gathered:
+    """Read every file of the sample. A file that cannot be read is told, and the others go on.
+
+    :param names: of the columns of files without a header
+    """
+    scratch.mkdir(parents=True, exist_ok=True)
+    gathered = Gathered(Spool(scratch, "sample", memory))
+    for file in sample.files:
+        gathered.files.append(FileRead(file.name))
+        try:
+            with PlainBytes(file.source()) as stream:
+                for chunk in _chunks(stream, form, names, scratch, gathered):
+                    gathered.keep(chunk)
+        except EmptyObject as empty:
+            gathered.files[-1].reason = f"it is empty: {empty}"
+        except UnreadableObject as error:
+            gathered.files[-1].reason = str(error)
+    if form.type in ("json", "jsonl"):
+        gathered.tree = _tree(sample, form)
+    return gathered
+
+
+def _chunks(stream: PlainBytes, form: Format, names: Sequence[str], scratch: Path, gathered: Gathered) -> Iterator[RawChunk]:
+    if form.type == "csv":
+        reader = CsvReader(stream, form, tuple(names))
+        gathered.files[-1].header = reader.header
+        yield from map(reader.parse, reader.cuts())
+    elif form.type == "parquet":
+        yield from read_parquet(stream, scratch)
+    else:
+        read = read_lines if form.type == "jsonl" else read_document
+        yield from read(stream, _undeclared(form))
+
+
+def _undeclared(form: Format) -> DatasetSpec:
+    """A declaration that knows nothing of the records but their format."""
+    nothing = {"name": "sample", "description": "-", "owner": "team:sample", "source": {"system": "-"}}
+    return DatasetSpec.model_validate({**nothing, "format": form, "columns": [{"name": "a", "type": "string"}]})
+
+
+# --- the tree of JSON records
+
+
+def _tree(sample: Sample, form: Format) -> Node:
+    """What occurs in the records, which the readers' texts no longer tell: ``"1"`` is not ``1``."""
+    root = Node()
+    for file in sample.files:
+        for record in _records(file, form):
+            root.add(record)
+    return root
+
+
+def _records(file: SampleFile, form: Format) -> Iterator[dict[str, Any]]:
+    """The usable records. What is wrong with the others, the readers have told."""
+    try:
+        with PlainBytes(file.source()) as stream:
+            found: Iterator[Any] = _lines(stream)
+            if form.type == "json":
+                found = (item for _, item in array_items(stream, form.records_path) if not isinstance(item, Flawed))
+            yield from (item for item in found if isinstance(item, dict))
+    except (UnreadableObject, ValueError):
+        return
+
+
+def _lines(stream: PlainBytes) -> Iterator[Any]:
+    rest = b""
+    while block := stream.read():
+        *lines, rest = (rest + block).split(b"\n")
+        yield from _decoded(lines)
+    yield from _decoded([rest])
+
+
+def _decoded(lines: Sequence[bytes]) -> Iterator[Any]:
+    from decimal import Decimal
+
+    for line in lines:
+        try:
+            yield json.loads(line.removeprefix(b"\xef\xbb\xbf"), parse_float=Decimal)
+        except (ValueError, RecursionError):
+            continue
