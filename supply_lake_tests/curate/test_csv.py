@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from supply_lake.curate import read_csv
+from supply_lake.curate import exact_csv
 from supply_lake_tests.curate.curation import Curated, column, curate, dataset
 
 AB = dataset("a", "b")
@@ -318,7 +318,7 @@ def test_what_a_csv_writer_wrote_comes_back(rows: list[tuple[str, str]], end: st
 
 
 def test_the_limit_of_a_quoted_record_does_not_depend_on_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(read_csv, "MAX_QUOTED_BYTES", 24)
+    monkeypatch.setattr(exact_csv, "MAX_QUOTED_BYTES", 24)
     for size in (14, 15, 16, 17, 18, 19, 22, 33):
         at_every_chunk(f'a,b\nx,"{"l" * size}\n{"m" * 4}"\ny,2\nz,"3\n3"\n')
         at_every_chunk(f'a,b\nx,"{"l" * size}"\ny,2\n"{"m" * size}\n')
