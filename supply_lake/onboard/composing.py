@@ -5,7 +5,7 @@ What belongs here: putting guesses, keys, dates and doubts together. What does n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -56,6 +56,7 @@ def compose(evidence: Evidence, wishes: Wishes) -> Draft:
     wishes = _resolved(wishes, evidence.seen)
     found = _keys(evidence, dated, wishes)
     rules = policy.decide(evidence.seen, found, dated, wishes, gathered.rows)
+    rules = replace(rules, offers=(*rules.offers, *_offers(evidence, dated)))
     return Draft(
         name=evidence.name,
         sample=sample,
@@ -89,6 +90,21 @@ def _format_fields(form: Format) -> dict[str, Any]:
     plain = Format(type=form.type)
     changed = {field: getattr(form, field) for field in Format.model_fields if getattr(form, field) != getattr(plain, field)}
     return {"type": form.type, **changed}
+
+
+def _offers(evidence: Evidence, dated: Dating) -> Iterator[tuple[dict[str, Any], str]]:
+    """Fields of the dataset that the sample suggests and does not prove."""
+    for place in evidence.sniffed.totals[:1]:
+        yield {"expect_total": {"rows": place}}, "sets a file aside whole that does not hold as many records as it says there"
+    days = [one for one in evidence.seen if one.guess.type in ("date", "timestamp") and _is_business_date(one)]
+    if len(days) == 1 and not dated.dated:
+        first, last = days[0].guess.low[:10], days[0].guess.high[:10]
+        yield {"partition_date": {"column": days[0].name}}, f"files rows by that date, {first} to {last}, instead of the landing date"
+
+
+def _is_business_date(one: Seen) -> bool:
+    """Whether every row has the date, and it is not that of the last change."""
+    return not one.values.empty and not one.guess.nulls and one.values.distinct > 1 and not names.says_change(one.label)
 
 
 # --- columns

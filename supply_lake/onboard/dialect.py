@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from supply_lake.curate.read_csv import column_names
+from supply_lake.curate.columns import column_names
 from supply_lake.onboard.date_shapes import is_date_like
 from supply_lake.onboard.delimiters import Cut, best_cut, joined_width, lines_of, recut
 

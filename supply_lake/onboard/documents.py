@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import ijson
 
-from supply_lake.curate.json_items import Readable
+from supply_lake.curate.json_items import Checked
+from supply_lake.curate.raw import Readable
+from supply_lake.curate.source import first_line
+from supply_lake.curate.text import Utf8
 from supply_lake.errors import UnreadableObject
 
 _DEEPEST = 6
@@ -22,10 +25,11 @@ _EVENTS = 5_000_000
 
 @dataclass(frozen=True, slots=True)
 class JsonForm:
-    """``type`` is json or jsonl; ``total`` is what the document itself says of the number of its records, or ``None``."""
+    """``type`` is json or jsonl. ``totals`` are paths to numbers outside the records that equal the number of records."""
 
     type: str
     records_path: str = ""
+    totals: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
 
 
@@ -46,14 +50,14 @@ def form_of(head: bytes, whole: bool, stream: Readable, records_path: str | None
     lines = lines if whole else lines[:-1]
     if records_path is None and len(lines) > 1 and _are_objects(lines[:20]):
         return JsonForm("jsonl")
-    found = _arrays(stream)
+    found = _Outline(stream, records_path)
     if records_path is not None:
-        return JsonForm("json", records_path)
-    if found:
-        (path, _), *others = found.most_common()
-        told = [f"{other!r} ({times:,})" for other, times in others[:3]]
-        doubts = (f"the records are taken from {path!r}; other lists of objects are {', '.join(told)}",) if told else ()
-        return JsonForm("json", path, doubts)
+        return JsonForm("json", records_path, found.totals(records_path))
+    if found.lists:
+        (path, _), *others = found.lists.most_common()
+        told = ", ".join(f"{other!r} ({times:,})" for other, times in others[:3])
+        doubts = (f"the records are taken from {path!r}; other lists of objects are {told}",) if told else ()
+        return JsonForm("json", path, found.totals(path), doubts)
     if len(lines) == 1 and _are_objects(lines):
         return JsonForm("jsonl", doubts=("it is one object; it is taken for a line of JSON lines",))
     raise UnreadableObject("is JSON, but holds no list of objects that could be records")
@@ -72,39 +76,32 @@ def _is_object(line: bytes) -> bool:
         return False
 
 
-def _arrays(stream: Readable) -> Counter[str]:
-    """Paths of the lists of objects that stand in no other list, and how many objects each has."""
-    found: Counter[str] = Counter()
-    try:
-        for path in _objects_in_lists(stream):
-            found[path] += 1
-    except (ijson.JSONError, UnicodeDecodeError) as error:
-        if not found:
-            raise UnreadableObject(f"begins as JSON does, but is none ({str(error).splitlines()[0]})") from None
-    return found
+class _Outline:
+    """``lists``: paths of the lists of objects that stand in no other list, and how many objects each has."""
 
+    def __init__(self, stream: Readable, records_path: str | None) -> None:
+        self.lists: Counter[str] = Counter()
+        self._numbers: dict[str, int] = {}
+        try:
+            for event in islice(ijson.parse(Checked(Utf8(stream, "utf-8"))), _EVENTS):
+                self._take(*event)
+        except (ijson.JSONError, UnicodeDecodeError, RecursionError, ArithmeticError) as error:
+            if not self.lists and records_path is None:
+                raise UnreadableObject(f"begins as JSON does, but is none ({first_line(error)})") from None
 
-def _objects_in_lists(stream: Readable) -> Iterator[str]:
-    events: Any = ijson.parse(stream)
-    inside = ""
-    for number, (where, event, _) in enumerate(events):
-        if number > _EVENTS:
-            return
-        if inside:
-            if where == inside and event == "end_array":
-                inside = ""
-            elif event == "start_map" and where == f"{inside}.item".lstrip("."):
-                yield inside
-        elif event == "start_array" and where.count(".") < _DEEPEST and "item" not in where.split("."):
-            inside = where or ""
-            if not inside:
-                yield from _top_level(events)
-                return
+    _inside: str | None = None
 
+    def _take(self, where: str, event: str, value: Any) -> None:
+        if self._inside is not None:
+            if event == "end_array" and where == self._inside:
+                self._inside = None
+            elif event == "start_map" and where == f"{self._inside}.item".lstrip("."):
+                self.lists[self._inside] += 1
+        elif event == "start_array" and where.count(".") < _DEEPEST:
+            self._inside = where
+        elif event == "number" and where.count(".") < _DEEPEST and value == int(value):
+            self._numbers[where] = int(value)
 
-def _top_level(events: Any) -> Iterator[str]:
-    for number, (where, event, _) in enumerate(events):
-        if number > _EVENTS:
-            return
-        if event == "start_map" and where == "item":
-            yield ""
+    def totals(self, path: str) -> tuple[str, ...]:
+        """Where the document says how many records it holds."""
+        return tuple(where for where, number in self._numbers.items() if number == self.lists[path] and number > 1)

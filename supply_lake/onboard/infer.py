@@ -11,20 +11,21 @@ from typing import Any
 
 import polars as pl
 
+from supply_lake.curate.cast import as_text
 from supply_lake.datasets.format import Format
 from supply_lake.onboard import moments, nested, numbers, texts, words
 from supply_lake.onboard.date_shapes import day_first
 from supply_lake.onboard.guess import Guess
 from supply_lake.onboard.headers import Field
-from supply_lake.onboard.marks import marks_of
 from supply_lake.onboard.names import published
 from supply_lake.onboard.nested import Node
+from supply_lake.onboard.notation import notation_of
 from supply_lake.onboard.reading import Gathered
 from supply_lake.onboard.seen import Seen
 from supply_lake.onboard.values import Values
 
 _DUMP_MARKS = ("\\N",)
-_NESTED_SHOWN = 1_000
+_NOTATION = ("decimal_mark", "thousands_mark", "accounting", "percent", "currency")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Inferred:
 def infer(gathered: Gathered, fields: Sequence[Field], form: Format) -> Inferred:
     """Guess the type of every column from all of its values."""
     found = [_values(gathered, field, form) for field in fields]
-    form = _with_marks(form, found)
+    form = _with_notation(form, found)
     guesses = _guesses(gathered, fields, found, form)
     order = day_first([one for guess in guesses for one in guess.fields.get("formats", ())])
     trim = any(guess.trim for guess in guesses)
@@ -104,16 +105,9 @@ def _values(gathered: Gathered, field: Field, form: Format) -> Values:
 
 
 def _texts(raw: pl.Series) -> pl.Series:
-    if raw.dtype == pl.String:
-        return raw
-    if raw.dtype.is_nested() or raw.dtype == pl.Object:
-        shown = [None if one is None else str(one) for one in raw.head(_NESTED_SHOWN).to_list()]
-        return pl.Series("value", shown, pl.String)
-    if raw.dtype == pl.Binary:
-        return raw.bin.encode("hex")
     if raw.dtype.is_float():
         raw = raw.fill_nan(None)
-    return raw.cast(pl.String, strict=False)
+    return raw if raw.dtype == pl.String else as_text(raw)
 
 
 def _typed(gathered: Gathered, field: Field) -> str:
@@ -149,14 +143,14 @@ _PLAIN: Mapping[object, str] = {
 # --- what holds for all columns
 
 
-def _with_marks(form: Format, found: Sequence[Values]) -> Format:
+def _with_notation(form: Format, found: Sequence[Values]) -> Format:
     if form.type == "parquet":
         return form
-    update: dict[str, object] = dict(marks_of(found))
+    update: dict[str, object] = notation_of(found)
     for mark in _DUMP_MARKS:
         if any(mark in values.texts for values in found):
             update["null_values"] = (*form.null_values, mark)
-    return form.model_copy(update=update)
+    return Format.model_validate({**form.model_dump(exclude_unset=True), **update})
 
 
 def _doubts(form: Format, columns: Sequence[Seen]) -> tuple[str, ...]:
@@ -166,6 +160,7 @@ def _doubts(form: Format, columns: Sequence[Seen]) -> tuple[str, ...]:
         doubts.append(
             f"`trim` is on for columns that need it, and takes white space off {sum(padded):,} values of text columns too"
         )
-    if form.decimal_mark != "." or form.thousands_mark:
-        doubts.append("numbers are read with a decimal or thousands mark of their own; see `format`")
+    signs = [name for name in _NOTATION if getattr(form, name) != getattr(Format(type=form.type), name)]
+    if signs:
+        doubts.append(f"numbers are not written plainly; `format` says how to read them: {', '.join(signs)}")
     return tuple(doubts)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from supply_lake.curate.cast_numbers import plainly
 from supply_lake.datasets.format import Format
 from supply_lake.onboard import names
 from supply_lake.onboard.counting import count
@@ -30,7 +31,7 @@ _FLOAT_DIGITS = 17
 
 def guess(values: Values, name: str, form: Format) -> Guess | None:
     """The kind of number, or text for digits that are codes; ``None`` when the column holds no numbers."""
-    plain = _plainly(values.stripped, form)
+    plain = plainly(values.stripped, form)
     whole, point = plain.str.contains(_WHOLE).fill_null(False), plain.str.contains(_POINT).fill_null(False)
     exponent = _exponents(plain, point)
     like = whole | point | exponent
@@ -57,14 +58,7 @@ def guess(values: Values, name: str, form: Format) -> Guess | None:
 
 def floats(texts: pl.Series, form: Format) -> pl.Series:
     """The texts as floats where they are numbers, for comparing them."""
-    return _plainly(texts, form).cast(pl.Float64, strict=False)
-
-
-def _plainly(texts: pl.Series, form: Format) -> pl.Series:
-    """Digits with a point, whatever marks the format has."""
-    if form.thousands_mark:
-        texts = texts.str.replace_all(form.thousands_mark, "", literal=True)
-    return texts.str.replace(",", ".", literal=True) if form.decimal_mark == "," else texts
+    return plainly(texts, form).cast(pl.Float64, strict=False)
 
 
 # --- codes

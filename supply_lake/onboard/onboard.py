@@ -41,7 +41,7 @@ def onboard(name: str, sample: Sample, hints: Hints, wishes: Wishes, *, scratch:
     """
     scratch.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
-        sample, sniffed = _sniffed(require(sample.bounded()), hints)
+        sample, sniffed = _sniffed(require(sample.bounded()), hints, Path(folder))
         form = Format.model_validate(sniffed.fields)
         gathered = gather(sample, form, sniffed.names, Path(folder))
         _require_columns(gathered, sample)
@@ -50,13 +50,13 @@ def onboard(name: str, sample: Sample, hints: Hints, wishes: Wishes, *, scratch:
         return _tried(compose(evidence, wishes), Path(folder))
 
 
-def _sniffed(sample: Sample, hints: Hints) -> tuple[Sample, Sniffed]:
+def _sniffed(sample: Sample, hints: Hints, scratch: Path) -> tuple[Sample, Sniffed]:
     """The format that the files agree on, and the sample without files of another."""
     found: dict[str, Sniffed] = {}
     reasons: dict[str, str] = {}
     for file in sample.files:
         try:
-            found[file.name] = sniff(file, hints, next(iter(found.values()), None))
+            found[file.name] = sniff(file, hints, scratch, next(iter(found.values()), None))
         except UnreadableObject as error:
             reasons[file.name] = str(error)
     if not found:

@@ -9,18 +9,22 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from supply_lake.curate.archive import files_in
+from supply_lake.curate.cast import as_text
 from supply_lake.curate.json_items import Flawed, array_items
-from supply_lake.curate.raw import BadRecord, EmptyObject, RawChunk
+from supply_lake.curate.raw import BadRecord, EmptyObject, RawChunk, Readable, Told
 from supply_lake.curate.read_csv import CsvReader
 from supply_lake.curate.read_json import read_document, read_lines
 from supply_lake.curate.read_parquet import read_parquet
 from supply_lake.curate.source import PlainBytes
 from supply_lake.curate.spool import Spool
+from supply_lake.curate.text import Utf8
 from supply_lake.datasets.format import Format
 from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.errors import UnreadableObject
@@ -29,6 +33,7 @@ from supply_lake.onboard.sample import Sample, SampleFile
 
 MEMORY = 512 * 1024 * 1024
 _BAD_TOLD = 5
+_BLOCK = 4 * 1024 * 1024
 
 
 @dataclass(slots=True)
@@ -114,9 +119,7 @@ class Gathered:
 
 
 def _as(part: pl.Series, kind: pl.DataType) -> pl.Series:
-    if part.dtype.is_nested() and kind == pl.String:
-        return pl.Series(part.name, [None if one is None else json.dumps(one, default=str) for one in part.to_list()], kind)
-    return part.cast(kind, strict=False)
+    return as_text(part) if kind == pl.String else part.cast(kind, strict=False)
 
 
 def gather(sample: Sample, form: Format, names: Sequence[str], scratch: Path, memory: int = MEMORY) -> Gathered:
@@ -130,27 +133,31 @@ def gather(sample: Sample, form: Format, names: Sequence[str], scratch: Path, me
         gathered.files.append(FileRead(file.name))
         try:
             with PlainBytes(file.source()) as stream:
-                for chunk in _chunks(stream, form, names, scratch, gathered):
-                    gathered.keep(chunk)
+                for _, plain in files_in(stream, form.members, scratch, gathered.files[-1].notes):
+                    _read(plain, form, names, scratch, gathered)
         except EmptyObject as empty:
             gathered.files[-1].reason = f"it is empty: {empty}"
         except UnreadableObject as error:
             gathered.files[-1].reason = str(error)
     if form.type in ("json", "jsonl"):
-        gathered.tree = _tree(sample, form)
+        gathered.tree = _tree(sample, form, scratch)
     return gathered
 
 
-def _chunks(stream: PlainBytes, form: Format, names: Sequence[str], scratch: Path, gathered: Gathered) -> Iterator[RawChunk]:
+def _read(plain: Readable, form: Format, names: Sequence[str], scratch: Path, gathered: Gathered) -> None:
+    """One file, or one member of an archive."""
+    one, told = gathered.files[-1], Told()
     if form.type == "csv":
-        reader = CsvReader(stream, form, tuple(names))
-        gathered.files[-1].header = reader.header
-        yield from map(reader.parse, reader.cuts())
+        reader = CsvReader(plain, form, tuple(names), told)
+        one.header = tuple(dict.fromkeys([*one.header, *reader.header]))
+        chunks: Iterator[RawChunk] = map(reader.parse, reader.cuts())
     elif form.type == "parquet":
-        yield from read_parquet(stream, scratch)
+        chunks = read_parquet(plain, scratch)
     else:
-        read = read_lines if form.type == "jsonl" else read_document
-        yield from read(stream, _undeclared(form))
+        chunks = (read_lines if form.type == "jsonl" else read_document)(plain, _undeclared(form), told)
+    for chunk in chunks:
+        gathered.keep(chunk)
+    one.notes.update(told.notes)
 
 
 def _undeclared(form: Format) -> DatasetSpec:
@@ -162,40 +169,40 @@ def _undeclared(form: Format) -> DatasetSpec:
 # --- the tree of JSON records
 
 
-def _tree(sample: Sample, form: Format) -> Node:
+def _tree(sample: Sample, form: Format, scratch: Path) -> Node:
     """What occurs in the records, which the readers' texts no longer tell: ``"1"`` is not ``1``."""
     root = Node()
     for file in sample.files:
-        for record in _records(file, form):
+        for record in _records(file, form, scratch):
             root.add(record)
     return root
 
 
-def _records(file: SampleFile, form: Format) -> Iterator[dict[str, Any]]:
+def _records(file: SampleFile, form: Format, scratch: Path) -> Iterator[dict[str, Any]]:
     """The usable records. What is wrong with the others, the readers have told."""
     try:
         with PlainBytes(file.source()) as stream:
-            found: Iterator[Any] = _lines(stream)
-            if form.type == "json":
-                found = (item for _, item in array_items(stream, form.records_path) if not isinstance(item, Flawed))
-            yield from (item for item in found if isinstance(item, dict))
-    except (UnreadableObject, ValueError):
+            for _, plain in files_in(stream, form.members, scratch, Counter()):
+                text = Utf8(plain, form.encoding)
+                yield from (item for item in _items(text, form) if isinstance(item, dict))
+    except (UnreadableObject, EmptyObject, ValueError):
         return
 
 
-def _lines(stream: PlainBytes) -> Iterator[Any]:
+def _items(text: Utf8, form: Format) -> Iterator[Any]:
+    if form.type == "json":
+        yield from (item for _, item in array_items(text, form.records_path) if not isinstance(item, Flawed))
+        return
     rest = b""
-    while block := stream.read():
+    while block := text.read(_BLOCK):
         *lines, rest = (rest + block).split(b"\n")
         yield from _decoded(lines)
     yield from _decoded([rest])
 
 
 def _decoded(lines: Sequence[bytes]) -> Iterator[Any]:
-    from decimal import Decimal
-
     for line in lines:
         try:
-            yield json.loads(line.removeprefix(b"\xef\xbb\xbf"), parse_float=Decimal)
+            yield json.loads(line, parse_float=Decimal)
         except (ValueError, RecursionError):
             continue

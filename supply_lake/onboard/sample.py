@@ -6,16 +6,22 @@ What belongs here: sample files as values. What does not: finding them (``places
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
+from supply_lake.curate.archive import files_in
+from supply_lake.curate.raw import Readable
 from supply_lake.curate.source import PlainBytes, Source
 from supply_lake.errors import UsageError
 
 HEAD = 128 * 1024
 SAMPLE_BYTES = 512 * 1024 * 1024
 FILES_AT_MOST = 2_000
+_BLOCK = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,26 +78,56 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Glance:
-    """The first and the last plain bytes of a file; ``whole`` when the first are all. ``compression`` is empty for none."""
+    """The first and the last plain bytes of a file; ``whole`` when the first are all.
+
+    ``compression`` is empty for none; ``members`` is a glob over the members of an archive that are data, empty for no archive.
+    """
 
     head: bytes
     tail: bytes
     whole: bool
     compression: str
+    members: str = ""
 
 
-def glance(file: SampleFile) -> Glance:
-    """Look at a file without reading more of it than is needed; the end of compressed files is not looked at.
+def glance(file: SampleFile, scratch: Path) -> Glance:
+    """Look at a file without reading more of it than is needed; the end of what is compressed is not looked at.
 
     :raises UnreadableObject: its compression is broken, or it is no data
     """
     with PlainBytes(file.source()) as stream:
+        packed, compression = stream.is_zip, stream.compression
+    members = _members(file, scratch) if packed else ""
+    with opened(file, members, scratch) as plain:
         head = b""
-        while len(head) <= HEAD and (block := stream.read(HEAD + 1 - len(head))):
+        while len(head) <= HEAD and (block := plain.read(HEAD + 1 - len(head))):
             head += block
-        whole = len(head) <= HEAD
-        tail = head[-HEAD:] if whole else b"" if stream.compression else _end_of(file)
-        return Glance(head[:HEAD], tail, whole, stream.compression)
+    whole = len(head) <= HEAD
+    tail = head[-HEAD:] if whole else b"" if compression or packed else _end_of(file)
+    return Glance(head[:HEAD], tail, whole, compression, members)
+
+
+@contextmanager
+def opened(file: SampleFile, members: str, scratch: Path) -> Iterator[Readable]:
+    """The plain bytes of a file, or of the first member of an archive that is data."""
+    with PlainBytes(file.source()) as stream:
+        _, plain = next(files_in(stream, members or "*", scratch, Counter()))
+        yield plain
+
+
+def blocks(file: SampleFile, members: str, scratch: Path) -> Iterator[bytes]:
+    """All plain bytes of a file, or of the members of an archive that are data."""
+    with PlainBytes(file.source()) as stream:
+        for _, plain in files_in(stream, members or "*", scratch, Counter()):
+            while block := plain.read(_BLOCK):
+                yield block
+
+
+def _members(file: SampleFile, scratch: Path) -> str:
+    """A glob over the members of an archive that end as most do."""
+    with PlainBytes(file.source()) as stream:
+        endings = Counter(PurePosixPath(name).suffix for name, _ in files_in(stream, "*", scratch, Counter()))
+    return "*" if len(endings) == 1 else f"*{endings.most_common(1)[0][0]}"
 
 
 def _end_of(file: SampleFile) -> bytes:
@@ -100,13 +136,6 @@ def _end_of(file: SampleFile) -> bytes:
             return b""
         stream.seek(max(file.size - HEAD, 0))
         return stream.read()
-
-
-def blocks(file: SampleFile) -> Iterator[bytes]:
-    """All plain bytes of a file."""
-    with PlainBytes(file.source()) as stream:
-        while block := stream.read():
-            yield block
 
 
 def require(sample: Sample) -> Sample:

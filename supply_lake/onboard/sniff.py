@@ -8,28 +8,23 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from supply_lake.curate.read_csv import column_names
-from supply_lake.curate.source import PlainBytes
+from supply_lake.curate.columns import column_names
 from supply_lake.errors import UnreadableObject
 from supply_lake.onboard.delimiters import Cut
 from supply_lake.onboard.dialect import Dialect, dialect_of
 from supply_lake.onboard.documents import form_of, is_json
 from supply_lake.onboard.encoding import Encoding, encoding_of
-from supply_lake.onboard.sample import HEAD, Glance, SampleFile, blocks, glance
+from supply_lake.onboard.sample import Glance, SampleFile, blocks, glance, opened
 
 _NOT_DATA = {
     b"%PDF": "a PDF",
-    b"\xd0\xcf\x11\xe0": "an old Excel or Word file; save it as CSV",
     b"SQLite format 3": "an SQLite database; give it as sqlite:///FILE#TABLE",
     b"Obj\x01": "an Avro file, which no reader is for; convert it to Parquet",
     b"ORC": "an ORC file, which no reader is for; convert it to Parquet",
     b"ARROW1": "an Arrow file, which no reader is for; convert it to Parquet",
-    b"BZh": "compressed with bzip2, which no reader is for; use gzip or zstd",
-    b"\xfd7zXZ": "compressed with xz, which no reader is for; use gzip or zstd",
-    b"7z\xbc\xaf": "a 7-Zip archive; use gzip, zstd or zip",
-    b"Rar!": "a RAR archive; use gzip, zstd or zip",
     b"\x89PNG": "a picture",
     b"\xff\xd8\xff": "a picture",
     b"GIF8": "a picture",
@@ -50,37 +45,42 @@ class Hints:
 
 @dataclass(frozen=True, slots=True)
 class Sniffed:
-    """The format of one file as the fields of ``format``, and the names of its columns where it has no other schema."""
+    """The format of one file as the fields of ``format``, and the names of its columns where it has no other schema.
+
+    ``totals`` are places where the file says how many records it holds.
+    """
 
     fields: dict[str, Any]
     names: tuple[str, ...] = ()
     cut: Cut | None = None
     facts: tuple[str, ...] = ()
     doubts: tuple[str, ...] = field(default=())
+    totals: tuple[str, ...] = ()
 
 
-def sniff(file: SampleFile, hints: Hints, like: Sniffed | None = None) -> Sniffed:
+def sniff(file: SampleFile, hints: Hints, scratch: Path, like: Sniffed | None = None) -> Sniffed:
     """The format of a file.
 
+    :param scratch: folder for an archive whose list has to be read from its end
     :param like: that of another file of the dataset, which is tried first
     :raises UnreadableObject: saying in one sentence why nothing can be drafted from it
     """
-    seen = glance(file)
+    seen = glance(file, scratch)
     if not seen.head.strip():
         raise UnreadableObject("holds nothing but white space" if seen.head else "is empty")
     if seen.head.startswith(b"PAR1"):
-        return Sniffed({"type": "parquet"}, facts=_compression(seen))
+        return Sniffed({"type": "parquet", **_members(seen)}, facts=_packing(seen))
     _refuse_what_is_no_data(seen.head)
     if is_json(seen.head):
-        with PlainBytes(file.source()) as stream:
+        with opened(file, seen.members, scratch) as stream:
             form = form_of(seen.head, seen.whole, stream, hints.records_path)
-        fields = {"type": form.type} | ({"records_path": form.records_path} if form.records_path else {})
-        return Sniffed(fields, facts=_compression(seen), doubts=form.doubts)
-    return _delimited(file, seen, hints, like)
+        fields = {"type": form.type, **_members(seen)} | ({"records_path": form.records_path} if form.records_path else {})
+        return Sniffed(fields, facts=_packing(seen), doubts=form.doubts, totals=form.totals)
+    return _delimited(file, seen, hints, scratch, like)
 
 
-def _delimited(file: SampleFile, seen: Glance, hints: Hints, like: Sniffed | None) -> Sniffed:
-    encoding = Encoding(hints.encoding) if hints.encoding else encoding_of(blocks(file))
+def _delimited(file: SampleFile, seen: Glance, hints: Hints, scratch: Path, like: Sniffed | None) -> Sniffed:
+    encoding = Encoding(hints.encoding) if hints.encoding else encoding_of(blocks(file, seen.members, scratch))
     _refuse_bytes(seen.head, encoding)
     text = _text(seen.head, encoding, seen.whole)
     tail = text if seen.whole else _text(seen.tail, encoding, True)
@@ -88,8 +88,9 @@ def _delimited(file: SampleFile, seen: Glance, hints: Hints, like: Sniffed | Non
         text, tail, whole=seen.whole, delimiter=hints.delimiter, header=hints.header, like=like.cut if like else None
     )
     named = found.names if found.fields.get("header") or not hints.columns else _given(hints.columns, found)
-    fields = {"type": "csv", **found.fields} | ({} if encoding.name == "utf-8" else {"encoding": encoding.name})
-    facts = (*_compression(seen), *(("a byte order mark",) if encoding.bom else ()), _line_ends(seen.head), *found.facts)
+    fields = {"type": "csv", **found.fields, **_members(seen)}
+    fields |= {} if encoding.name == "utf-8" else {"encoding": encoding.name}
+    facts = (*_packing(seen), *(("a byte order mark",) if encoding.bom else ()), _line_ends(seen.head), *found.facts)
     doubts = (encoding.doubt, *found.doubts) if encoding.doubt else found.doubts
     return Sniffed(fields, named, found.cut, facts, doubts)
 
@@ -118,8 +119,13 @@ def _refuse_bytes(head: bytes, encoding: Encoding) -> None:
         raise UnreadableObject("is binary data that no reader is for; CSV, JSON, JSON lines and Parquet can be read")
 
 
-def _compression(seen: Glance) -> tuple[str, ...]:
-    return (f"compressed with {seen.compression}",) if seen.compression else ()
+def _packing(seen: Glance) -> tuple[str, ...]:
+    told = (f"compressed with {seen.compression}",) if seen.compression else ()
+    return (*told, f"a zip archive; {seen.members!r} of its members are read") if seen.members else told
+
+
+def _members(seen: Glance) -> dict[str, str]:
+    return {"members": seen.members} if seen.members not in ("", "*") else {}
 
 
 def _line_ends(head: bytes) -> str:
@@ -143,12 +149,10 @@ def agreed(found: Sequence[Sniffed]) -> Sniffed:
     if footers:
         fields["footer"] = "|".join(footers[:3])
     facts = tuple(dict.fromkeys(fact for one in found for fact in one.facts))
-    return Sniffed(fields, chosen.names, chosen.cut, facts, tuple(doubts))
+    totals = tuple(one for one in chosen.totals if all(one in each.totals for each in found))
+    return Sniffed(fields, chosen.names, chosen.cut, facts, tuple(doubts), totals)
 
 
 def _identity(one: Sniffed) -> tuple[Any, ...]:
-    known = ("type", "delimiter", "quote", "escape", "record_end", "header", "skip_lines", "comment", "records_path")
+    known = ("type", "delimiter", "quote", "escape", "record_end", "header", "skip_lines", "comment", "records_path", "members")
     return tuple(one.fields.get(name) for name in known)
-
-
-__all__ = ["HEAD", "Hints", "Sniffed", "agreed", "sniff"]
