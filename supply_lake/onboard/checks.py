@@ -16,6 +16,7 @@ import polars as pl
 from supply_lake.onboard import names
 from supply_lake.onboard.guess import Guess
 from supply_lake.onboard.seen import Seen
+from supply_lake.onboard.telling import count, quoted
 from supply_lake.onboard.values import Values
 
 _ROWS_ENOUGH = 50
@@ -82,7 +83,7 @@ def _misspelt(values: Values) -> tuple[str, ...]:
         near = difflib.get_close_matches(rare.text.casefold(), [one.text.casefold() for one in often], n=1, cutoff=0.85)
         if near:
             meant = next(one.text for one in often if one.text.casefold() == near[0])
-            found.append(f"{rare.text!r} ({rare.rows} rows) looks like a misspelt {meant!r}")
+            found.append(f"{quoted(rare.text)} ({count(rare.rows, 'row')}) looks like a misspelt {quoted(meant)}")
     return tuple(found)
 
 

@@ -14,7 +14,6 @@ import polars as pl
 from supply_lake.datasets.format import Format
 from supply_lake.errors import UsageError
 from supply_lake.onboard import checks, dating, keys, names, policy
-from supply_lake.onboard.counting import count
 from supply_lake.onboard.dating import Dating
 from supply_lake.onboard.draft import ColumnDraft, Draft
 from supply_lake.onboard.guess import Guess
@@ -25,6 +24,7 @@ from supply_lake.onboard.reading import Gathered
 from supply_lake.onboard.sample import Sample
 from supply_lake.onboard.seen import Seen
 from supply_lake.onboard.sniff import Sniffed
+from supply_lake.onboard.telling import count, quoted
 from supply_lake.onboard.values import Values
 
 
@@ -99,7 +99,10 @@ def _offers(evidence: Evidence, dated: Dating) -> Iterator[tuple[dict[str, Any],
     days = [one for one in evidence.seen if one.guess.type in ("date", "timestamp") and _is_business_date(one)]
     if len(days) == 1 and not dated.dated:
         first, last = days[0].guess.low[:10], days[0].guess.high[:10]
-        yield {"partition_date": {"column": days[0].name}}, f"files rows by that date, {first} to {last}, instead of the landing date"
+        yield (
+            {"partition_date": {"column": days[0].name}},
+            f"files rows by that date, {first} to {last}, instead of the landing date",
+        )
 
 
 def _is_business_date(one: Seen) -> bool:
@@ -124,6 +127,8 @@ def _known(one: Seen, known: Known) -> Seen:
 
 def _column(one: Seen, rules: Policy, evidence: Evidence) -> ColumnDraft:
     in_key = one.name in rules.key
+    if not evidence.inferred.looked:
+        return ColumnDraft(one, {}, named=evidence.inferred.form.header)
     proposed = checks.propose(one, is_key=in_key)
     word = [f"{one.name} is a word of SQL, so that queries need it in double quotes"] if names.is_reserved(one.name) else []
     required = False if one.label in evidence.known.required and not in_key else None
@@ -141,13 +146,13 @@ def _column(one: Seen, rules: Policy, evidence: Evidence) -> ColumnDraft:
 def _column_doubts(guess: Guess, values: Values) -> list[str]:
     doubts = list(guess.doubts)
     if guess.stray_rows:
-        told = ", ".join(repr(one.text) for one in guess.strays)
+        told = ", ".join(quoted(one.text) for one in guess.strays)
         doubts.append(f"{count(guess.stray_rows, 'row')} with values such as {told} will be rejected")
     if guess.type == "string" and values.padded_rows:
         padded = count(values.padded_rows, "value")
         doubts.append(f"{padded} with white space around them, which is kept; `trim` in `format` takes it off")
     if guess.sentinels and guess.type == "string":
-        told = ", ".join(f"{one.text!r} ({count(one.rows, 'row')})" for one in guess.sentinels)
+        told = ", ".join(f"{quoted(one.text)} ({count(one.rows, 'row')})" for one in guess.sentinels)
         doubts.append(f"may mean that there is no value: {told}")
     return doubts
 
@@ -192,7 +197,7 @@ def _keys(evidence: Evidence, dated: Dating, wishes: Wishes) -> keys.Found:
     columns = keys.Columns(lambda at: gathered.column(seen[at].field.names), gathered.rows, _groups(gathered, dated))
     if wishes.key:
         return keys.Found(keys.given(columns, [[one.name for one in seen].index(part) for part in wishes.key]), None, 0)
-    return keys.find(columns, seen) if gathered.rows else keys.Found(None, None, 0)
+    return keys.find(columns, seen) if gathered.rows and evidence.inferred.looked else keys.Found(None, None, 0)
 
 
 def _groups(gathered: Gathered, dated: Dating) -> pl.Series | None:

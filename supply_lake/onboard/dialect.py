@@ -13,6 +13,7 @@ from typing import Any
 from supply_lake.curate.columns import column_names
 from supply_lake.onboard.date_shapes import is_date_like
 from supply_lake.onboard.delimiters import Cut, best_cut, joined_width, lines_of, recut
+from supply_lake.onboard.telling import count
 
 _NUMBER = re.compile(r"\s*[+-]?(\d[\d.,' ]*|\.\d+)([eE][+-]?\d+)?%?\s*")
 _NAME = re.compile(r"\s*[^\W\d_][\w .()/#%&+:*$€£?-]{0,80}\s*|\s*_\w+\s*")
@@ -21,6 +22,7 @@ _COMMENTS = ("#", "--", "//", "%", "!")
 _FOOTER_AT_MOST = 5
 _PREAMBLE_AT_MOST = 100
 _STEADY_ENOUGH = 0.9
+_TABLE_LIKE = 0.7
 _BODY = 100
 
 
@@ -50,47 +52,38 @@ def dialect_of(
     unsteady = cut is None or cut.steady < _STEADY_ENOUGH
     if whole and unsteady and (joined := _with_line_breaks(text, cut.delimiter if cut else "\t")):
         return joined
-    return _one_column(text) if cut is None else _told(text, tail, cut, header)
+    return _one_column(text, delimiter, header) if cut is None else _of_cut(text, tail, cut, header)
 
 
-def _told(text: str, tail: str, cut: Cut, header: bool | None) -> Dialect:
+def _of_cut(text: str, tail: str, cut: Cut, header: bool | None) -> Dialect:
     first, end = cut.body
-    fields: dict[str, Any] = {
-        "delimiter": cut.delimiter,
-        "quote": cut.quote,
-        "escape": cut.escape,
-        "record_end": cut.record_end,
-    }
-    facts, doubts = [], []
     comment, skipped = _before(text, cut.records[:first])
     records = [one for one in cut.records[first:end] if len(one) == cut.width and not (comment and one[0].startswith(comment))]
-    if header is None:
-        header, doubt = _has_header(records)
-        doubts += [doubt] if doubt else []
-    fields |= {"comment": comment, "skip_lines": skipped, "header": header, "footer": footer_of(tail, cut)}
-    if skipped:
-        facts.append(f"{skipped} lines stand before the {'header' if header else 'records'}")
+    header, doubts = _header(records, header)
+    if cut.score < _TABLE_LIKE:
+        doubts.append(f"its lines hardly fall into {cut.width} fields each; it may be no table")
+    if not cut.quote:
+        doubts.append("a quote stands where none can stand around a value, so that quotes are read as text")
+    facts = (f"{count(skipped, 'line')} before the {'header' if header else 'records'}",) if skipped else ()
+    more = {"escape": cut.escape, "record_end": cut.record_end, "comment": comment, "skip_lines": skipped}
+    more["footer"] = footer_of(tail, cut)
+    fields = {"delimiter": cut.delimiter, "quote": cut.quote, "header": header}
+    fields |= {name: value for name, value in more.items() if value}
     names = column_names(list(records[0])) if header else _numbered(cut.width)
-    return Dialect(
-        {key: value for key, value in fields.items() if value not in ("", 0) or key == "header"},
-        names,
-        cut,
-        tuple(facts),
-        tuple(doubts),
-    )
+    return Dialect(fields, names, cut, facts, tuple(doubts))
 
 
 def _numbered(width: int) -> tuple[str, ...]:
     return tuple(f"column_{at}" for at in range(1, width + 1))
 
 
-def _one_column(text: str) -> Dialect:
+def _one_column(text: str, delimiter: str, header: bool | None) -> Dialect:
     """A file without a delimiter; the one that is declared must not occur in it."""
     lines = [line.rstrip("\r\n") for line in lines_of(text) if line.strip()]
-    free = next((one for one in (",", ";", "\t", "|", "\x1f") if one not in text), "\x1f")
-    header, doubt = _has_header([(line,) for line in lines])
+    free = delimiter or next((one for one in (",", ";", "\t", "|", "\x1f") if one not in text), "\x1f")
+    header, doubts = _header([(line,) for line in lines], header)
     fields: dict[str, Any] = {"delimiter": free, "header": header} | ({"quote": ""} if text.count('"') % 2 else {})
-    doubts = ["no sign cuts its lines into fields, so that it is read as one column"] + ([doubt] if doubt else [])
+    doubts.insert(0, "no sign cuts its lines into fields, so that it is read as one column")
     return Dialect(fields, column_names([lines[0]]) if header else ("column_1",), None, (), tuple(doubts))
 
 
@@ -121,6 +114,14 @@ def _before(text: str, records: Sequence[tuple[str, ...]]) -> tuple[str, int]:
         left -= bool(lines[skipped].strip())
         skipped += 1
     return "", skipped
+
+
+def _header(records: Sequence[tuple[str, ...]], known: bool | None) -> tuple[bool, list[str]]:
+    """Whether there is a header, as it is known or as it looks, and what is in doubt."""
+    if known is not None:
+        return known, []
+    found, doubt = _has_header(records)
+    return found, [doubt] if doubt else []
 
 
 def _has_header(records: Sequence[tuple[str, ...]]) -> tuple[bool, str]:

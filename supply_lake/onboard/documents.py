@@ -16,7 +16,6 @@ import ijson
 from supply_lake.curate.json_items import Checked
 from supply_lake.curate.raw import Readable
 from supply_lake.curate.source import first_line
-from supply_lake.curate.text import Utf8
 from supply_lake.errors import UnreadableObject
 
 _DEEPEST = 6
@@ -33,24 +32,24 @@ class JsonForm:
     doubts: tuple[str, ...] = ()
 
 
-def is_json(head: bytes) -> bool:
-    """Whether the bytes begin as JSON does: with an object or a list."""
-    return head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"[")
+def is_json(head: str) -> bool:
+    """Whether the text begins as JSON does: with an object or a list."""
+    return head.lstrip()[:1] in ("{", "[")
 
 
-def form_of(head: bytes, whole: bool, stream: Readable, records_path: str | None = None) -> JsonForm:
+def form_of(head: str, whole: bool, text: Readable, records_path: str | None = None) -> JsonForm:
     """The form of a JSON file.
 
-    :param head: its first plain bytes; ``whole`` when they are all
-    :param stream: all of its plain bytes
+    :param head: its beginning; ``whole`` when that is all of it
+    :param text: all of it, as UTF-8
     :param records_path: where the records are, when it is known
     :raises UnreadableObject: it holds no records
     """
-    lines = [line for line in head.removeprefix(b"\xef\xbb\xbf").splitlines() if line.strip()]
+    lines = [line for line in head.split("\n") if line.strip()]
     lines = lines if whole else lines[:-1]
     if records_path is None and len(lines) > 1 and _are_objects(lines[:20]):
         return JsonForm("jsonl")
-    found = _Outline(stream, records_path)
+    found = _Outline(text, records_path)
     if records_path is not None:
         return JsonForm("json", records_path, found.totals(records_path))
     if found.lists:
@@ -63,13 +62,12 @@ def form_of(head: bytes, whole: bool, stream: Readable, records_path: str | None
     raise UnreadableObject("is JSON, but holds no list of objects that could be records")
 
 
-def _are_objects(lines: list[bytes]) -> bool:
-    """Whether most lines are objects of their own."""
-    good = sum(_is_object(line) for line in lines)
-    return good > 0.5 * len(lines)
+def _are_objects(lines: list[str]) -> bool:
+    """Whether lines are objects of their own: the first is, or most are."""
+    return _is_object(lines[0]) or sum(map(_is_object, lines)) > 0.5 * len(lines)
 
 
-def _is_object(line: bytes) -> bool:
+def _is_object(line: str) -> bool:
     try:
         return isinstance(json.loads(line), dict)
     except (ValueError, RecursionError):
@@ -79,11 +77,11 @@ def _is_object(line: bytes) -> bool:
 class _Outline:
     """``lists``: paths of the lists of objects that stand in no other list, and how many objects each has."""
 
-    def __init__(self, stream: Readable, records_path: str | None) -> None:
+    def __init__(self, text: Readable, records_path: str | None) -> None:
         self.lists: Counter[str] = Counter()
         self._numbers: dict[str, int] = {}
         try:
-            for event in islice(ijson.parse(Checked(Utf8(stream, "utf-8"))), _EVENTS):
+            for event in islice(ijson.parse(Checked(text)), _EVENTS):
                 self._take(*event)
         except (ijson.JSONError, UnicodeDecodeError, RecursionError, ArithmeticError) as error:
             if not self.lists and records_path is None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from supply_lake.onboard.counting import count
 from supply_lake.onboard.dating import first_partition
 from supply_lake.onboard.draft import ColumnDraft, Draft
+from supply_lake.onboard.telling import count, quoted
 from supply_lake.onboard.values import Values
 from supply_lake.onboard.yaml_text import WIDTH, comment, flow, inert, scalar
 
@@ -64,7 +64,7 @@ def _column(column: ColumnDraft) -> Iterator[str]:
     if column.field.why:
         yield comment(f"several names: {column.field.why}", 2)
     if column.guess.nulls:
-        told = ", ".join(f"{one.text!r} ({one.rows:,} rows)" for one in column.guess.nulls)
+        told = ", ".join(f"{quoted(one.text)} ({one.rows:,} rows)" for one in column.guess.nulls)
         yield comment(f"null: {told}", 2)
     for doubt in column.doubts:
         yield _doubt(doubt, 2)

@@ -16,8 +16,8 @@ from supply_lake.curate.cast import cast_column
 from supply_lake.datasets.column import Column
 from supply_lake.datasets.format import Format
 from supply_lake.datasets.spec import DatasetSpec
-from supply_lake.onboard.counting import count
 from supply_lake.onboard.sentinels import Odd, odd
+from supply_lake.onboard.telling import count, quoted
 from supply_lake.onboard.values import Counted, Values
 
 
@@ -101,7 +101,7 @@ def read_as_null(sentinels: Sequence[Counted], form: Format) -> tuple[Offer, ...
     """The offer to read these texts as null; none when there are none."""
     if not sentinels:
         return ()
-    told, rows = ", ".join(repr(one.text) for one in sentinels), sum(one.rows for one in sentinels)
+    told, rows = ", ".join(quoted(one.text) for one in sentinels), sum(one.rows for one in sentinels)
     fields = {"nulls": [*form.null_values, *(one.text for one in sentinels)]}
     return (Offer(fields, f"reads {told} as null, in {count(rows, 'row')}"),)
 

@@ -24,23 +24,31 @@ from supply_lake.onboard.reading import Gathered
 from supply_lake.onboard.seen import Seen
 from supply_lake.onboard.values import Values
 
+COLUMNS_AT_MOST = 1_000
 _DUMP_MARKS = ("\\N",)
 _NOTATION = ("decimal_mark", "thousands_mark", "accounting", "percent", "currency")
 
 
 @dataclass(frozen=True, slots=True)
 class Inferred:
-    """The columns with a guess for each, and the format with what the columns say of it."""
+    """The columns with a guess for each, and the format with what the columns say of it.
+
+    ``looked``: types were looked for; of too many columns they are not.
+    """
 
     form: Format
     columns: tuple[Seen, ...]
     doubts: tuple[str, ...] = ()
+    looked: bool = True
 
 
 def infer(gathered: Gathered, fields: Sequence[Field], form: Format) -> Inferred:
     """Guess the type of every column from all of its values."""
     found = [_values(gathered, field, form) for field in fields]
+    if len(fields) > COLUMNS_AT_MOST:
+        return _untyped(fields, found, form)
     form = _with_notation(form, found)
+    found = [values.emptied(form.null_values[1:]) for values in found]
     guesses = _guesses(gathered, fields, found, form)
     order = day_first([one for guess in guesses for one in guess.fields.get("formats", ())])
     trim = any(guess.trim for guess in guesses)
@@ -50,6 +58,15 @@ def infer(gathered: Gathered, fields: Sequence[Field], form: Format) -> Inferred
     names = published([field.names[0] for field in fields])
     columns = tuple(Seen(*one) for one in zip(fields, names, found, guesses, strict=True))
     return Inferred(form, columns, _doubts(form, columns))
+
+
+def _untyped(fields: Sequence[Field], found: Sequence[Values], form: Format) -> Inferred:
+    """So many columns that nobody declares a type for each: all of them as text."""
+    names = published([field.names[0] for field in fields])
+    plain = Guess("string", "text, since nothing else was looked for")
+    doubt = f"there are {len(fields):,} columns, as of a table on its side; types are looked for in {COLUMNS_AT_MOST:,} at most"
+    columns = tuple(Seen(field, name, values, plain) for field, name, values in zip(fields, names, found, strict=True))
+    return Inferred(form, columns, (doubt,), looked=False)
 
 
 def _guesses(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 from math import prod
 
@@ -67,7 +68,7 @@ class Columns:
         self._groups = groups
         self._hashes: dict[int, pl.Series] = {}
 
-    @property
+    @cached_property
     def largest(self) -> int:
         """Rows of the largest group."""
         return self.rows if self._groups is None else int(self._groups.value_counts()["count"].max() or 0)  # type: ignore[arg-type]
@@ -149,7 +150,7 @@ class _Candidates:
         one, values = self.seen[at], self.seen[at].values
         plain = one.guess.type == "string" or one.guess.type.startswith(("int", "uint"))
         fits = plain and not values.empty and not one.guess.nulls and values.longest <= _LONGEST_PART
-        return fits and not names.says_measure(one.label) and values.distinct >= max(1, 0.5 * values.rows)
+        return fits and not names.says_measure(one.label) and values.distinct >= max(1, 0.5 * self.columns.largest)
 
     def _may_be_part(self, at: int) -> bool:
         """Whether a column may be one of several: it tells things apart, and is no measure."""

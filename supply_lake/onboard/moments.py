@@ -24,6 +24,7 @@ from supply_lake.onboard.sentinels import STRAYS_SHARE, among_dates
 from supply_lake.onboard.values import Values
 
 _GLANCE = 1_000
+_COMPACT = 8
 _COMPACT_ENOUGH = 20
 
 
@@ -40,6 +41,8 @@ def guess(values: Values, name: str, form: Format, *, day_first: bool | None = N
 
     :param day_first: what other columns of the same files prove
     """
+    if values.all_digits and values.longest != _COMPACT:
+        return None
     if found := _time_of_day(values, form):
         return found
     families = _families(values)
@@ -54,7 +57,12 @@ def guess(values: Values, name: str, form: Format, *, day_first: bool | None = N
         if fitting:
             proved += fitting
             members = members | family.members
-    return _proved(values, form, list(dict.fromkeys(proved)), members) if proved else None
+    return _proved(values, form, _different(proved), members) if proved else None
+
+
+def _different(formats: Sequence[str]) -> list[str]:
+    """The formats once each; the one of long month names reads short ones too."""
+    return [one for one in dict.fromkeys(formats) if "%b" not in one or one.replace("%b", "%B") not in formats]
 
 
 def _time_of_day(values: Values, form: Format) -> Guess | None:
@@ -128,7 +136,7 @@ def _all_midnight(moments: pl.Series) -> bool:
 
 
 def _unproved(values: Values, formats: Sequence[str], family: _Family, form: Format) -> Guess | None:
-    if tried(values, form, {"type": _type(formats), "formats": list(formats)}, why="", like=family.members) is None:
+    if tried(values, form, {"type": _type(formats), "formats": [formats[0]]}, why="", like=family.members) is None:
         return None
     told = " as well as ".join(formats)
     return Guess(

@@ -35,7 +35,8 @@ _SMALL = r"^\d{1,3}([.,]\d*)?$"
 
 def notation_of(columns: Iterable[Values]) -> dict[str, Any]:
     """The fields of ``format`` for numbers that are not written plainly."""
-    numeric = [texts for values in columns if values.origin == "text" and len(texts := _numbers(values))]
+    open_to_it = (values for values in columns if values.origin == "text" and not values.all_digits)
+    numeric = [texts for values in open_to_it if len(texts := _numbers(values))]
     return {**_marks(numeric), **_signs(numeric)}
 
 

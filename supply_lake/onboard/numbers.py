@@ -13,9 +13,9 @@ import polars as pl
 from supply_lake.curate.cast_numbers import plainly
 from supply_lake.datasets.format import Format
 from supply_lake.onboard import names
-from supply_lake.onboard.counting import count
 from supply_lake.onboard.guess import Guess, Offer, read_as_null, tried
 from supply_lake.onboard.sentinels import among_numbers, odd
+from supply_lake.onboard.telling import count, quoted
 from supply_lake.onboard.values import Counted, Values
 
 _WHOLE = r"^[+-]?\d+$"
@@ -69,21 +69,21 @@ def _why_text(values: Values, digits: pl.Series, name: str) -> str:
     led = digits.str.contains(_ZERO_LED)
     if led.any():
         rows, example = values.rows_of(led), digits.filter(led)[0]
-        return f"{count(rows, 'value')} with leading zeros, which a number would lose, such as {example!r}"
+        return f"{count(rows, 'value')} with leading zeros, which a number would lose, such as {quoted(example)}"
     return _why_code(values, digits, name) if digits.str.contains(_WHOLE).all() else ""
 
 
 def _why_code(values: Values, digits: pl.Series, name: str) -> str:
     """Why whole numbers are codes."""
-    widths = digits.str.len_chars()
+    widths = digits.str.strip_chars("+-").str.len_chars()
     longest = int(widths.max())  # type: ignore[arg-type]
     reasons = (
+        (digits.str.contains(r"^\+\d{7,}$").all(), "digits behind a plus sign look like telephone numbers"),
         (longest > _LONGEST_WHOLE, f"digits as long as {longest} are an identifier, and more than an int64 holds"),
         (
             _CODE_DIGITS <= longest == widths.min() and len(digits) > 1,
             f"every value has {longest} digits, so that they are codes rather than amounts",
         ),
-        (digits.str.contains(r"^\+\d{7,}$").all(), "digits behind a plus sign look like telephone numbers"),
         (names.says_text_code(name), "by its name it holds codes, which may come with leading zeros"),
         (values.origin == "quoted", "the producer writes these digits as text"),
     )

@@ -12,6 +12,7 @@ from math import ceil
 from pathlib import Path
 
 from supply_lake.curate.curate import Options
+from supply_lake.curate.raw import EmptyObject
 from supply_lake.datasets.declaration import parse
 from supply_lake.datasets.format import Format
 from supply_lake.datasets.spec import DatasetSpec
@@ -20,7 +21,7 @@ from supply_lake.onboard.composing import Evidence, compose
 from supply_lake.onboard.draft import Draft
 from supply_lake.onboard.drafting import dataset_text
 from supply_lake.onboard.headers import alike, unify
-from supply_lake.onboard.infer import infer
+from supply_lake.onboard.infer import COLUMNS_AT_MOST, infer
 from supply_lake.onboard.known import Known
 from supply_lake.onboard.policy import Wishes
 from supply_lake.onboard.proof import prove
@@ -59,6 +60,8 @@ def _sniffed(sample: Sample, hints: Hints, scratch: Path) -> tuple[Sample, Sniff
             found[file.name] = sniff(file, hints, scratch, next(iter(found.values()), None))
         except UnreadableObject as error:
             reasons[file.name] = str(error)
+        except EmptyObject as empty:
+            reasons[file.name] = f"is {empty}"
     if not found:
         first = next(iter(reasons))
         more = f", and so it is with {len(reasons) - 1} other files" if len(reasons) > 1 else ""
@@ -80,6 +83,8 @@ def _require_columns(gathered: Gathered, sample: Sample) -> None:
 
 def _tried(draft: Draft, scratch: Path) -> Draft:
     """The draft with what came of curating its sample, and a threshold that lets the sample pass."""
+    if len(draft.columns) > COLUMNS_AT_MOST:
+        return draft
     dates = draft.dating.dates or (None,) * len(draft.sample.files)
     proof = prove(spec_of(draft), draft.sample.files, dates, scratch, Options())
     threshold = max(_LEAST_THRESHOLD, min(1.0, ceil(proof.worst * 150) / 100))

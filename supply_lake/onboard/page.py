@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from supply_lake.onboard.counting import count
 from supply_lake.onboard.draft import ColumnDraft, Draft
+from supply_lake.onboard.telling import count, quoted
 from supply_lake.onboard.values import Counted, share
 from supply_lake.onboard.yaml_text import flow
 
@@ -90,7 +90,7 @@ def _overview(draft: Draft) -> str:
             f"{one.values.distinct:,}",
             one.guess.low,
             one.guess.high,
-            ", ".join(f"{null.text!r}: {null.rows:,}" for null in (*one.guess.nulls, *one.guess.sentinels)),
+            ", ".join(f"{quoted(null.text)}: {null.rows:,}" for null in (*one.guess.nulls, *one.guess.sentinels)),
         )
         for one in draft.columns
     ]

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from supply_lake.onboard import names
-from supply_lake.onboard.counting import count
 from supply_lake.onboard.dating import Dating
 from supply_lake.onboard.keys import Found, Key
 from supply_lake.onboard.seen import Seen
+from supply_lake.onboard.telling import count
 
 _FEW_ROWS = 30
 

@@ -13,6 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import ijson
 import polars as pl
 
 from supply_lake.curate.archive import files_in
@@ -74,19 +75,12 @@ class Gathered:
         """The names that occur, those of the last file first in its order, since the newest is most like what will come."""
         return list(dict.fromkeys(name for one in reversed(self.files) for name in one.header))
 
-    def column(self, names: Sequence[str], files: Sequence[int] | None = None) -> pl.Series:
+    def column(self, names: Sequence[str]) -> pl.Series:
         """One column over all records: of each file, the first of the names that it has; null where it has none.
 
         Values of one type stay typed; others are text.
         """
-        parts = []
-        for at in range(len(self.spool)):
-            if files is not None and self.file_of[at] not in files:
-                continue
-            frame = self.spool.get(at, names)
-            found = next((name for name in names if name in frame.columns), None)
-            empty = pl.Series("value", [None], pl.Null).new_from_index(0, self.spool.rows(at))
-            parts.append(empty if found is None else frame[found].alias("value"))
+        parts = [self._part(at, names) for at in range(len(self.spool))]
         kinds = {part.dtype for part in parts if part.dtype != pl.Null}
         kind = kinds.pop() if len(kinds) == 1 else pl.String()
         return (
@@ -94,6 +88,11 @@ class Gathered:
             if parts
             else pl.Series("value", [], pl.String)
         )
+
+    def _part(self, at: int, names: Sequence[str]) -> pl.Series:
+        found = (column for name in names if (column := self.spool.column(at, name)) is not None)
+        empty = pl.Series("value", [None], pl.Null).new_from_index(0, self.spool.rows(at))
+        return next(found, empty).alias("value")
 
     def file_numbers(self) -> pl.Series:
         """For every record, the place of its file."""
@@ -185,7 +184,7 @@ def _records(file: SampleFile, form: Format, scratch: Path) -> Iterator[dict[str
             for _, plain in files_in(stream, form.members, scratch, Counter()):
                 text = Utf8(plain, form.encoding)
                 yield from (item for item in _items(text, form) if isinstance(item, dict))
-    except (UnreadableObject, EmptyObject, ValueError):
+    except (UnreadableObject, EmptyObject, ijson.JSONError, ValueError, ArithmeticError):
         return
 
 

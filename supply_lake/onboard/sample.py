@@ -111,7 +111,8 @@ def glance(file: SampleFile, scratch: Path) -> Glance:
 def opened(file: SampleFile, members: str, scratch: Path) -> Iterator[Readable]:
     """The plain bytes of a file, or of the first member of an archive that is data."""
     with PlainBytes(file.source()) as stream:
-        _, plain = next(files_in(stream, members or "*", scratch, Counter()))
+        files = files_in(stream, members or "*", scratch, Counter())
+        _, plain = next(files)
         yield plain
 
 

@@ -19,6 +19,7 @@ WORDS = re.compile(
 )
 _REPEATED_AT_MOST = 6
 _PHRASE = 6
+_LONGEST_WORD = 40
 STRAYS_SHARE = 0.01
 
 
@@ -62,7 +63,7 @@ def _stands_for_nothing(one: Counted, values: Values) -> bool:
 
 def is_word(text: str) -> bool:
     """Whether people use the text to say that there is no value."""
-    return WORDS.fullmatch(text.strip()) is not None
+    return len(text) <= _LONGEST_WORD and WORDS.fullmatch(text.strip()) is not None
 
 
 def among_text(values: Values) -> list[Counted]:

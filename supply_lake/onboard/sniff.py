@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from supply_lake.curate.columns import column_names
+from supply_lake.curate.text import Utf8
 from supply_lake.errors import UnreadableObject
 from supply_lake.onboard.delimiters import Cut
 from supply_lake.onboard.dialect import Dialect, dialect_of
@@ -71,25 +72,26 @@ def sniff(file: SampleFile, hints: Hints, scratch: Path, like: Sniffed | None = 
     if seen.head.startswith(b"PAR1"):
         return Sniffed({"type": "parquet", **_members(seen)}, facts=_packing(seen))
     _refuse_what_is_no_data(seen.head)
-    if is_json(seen.head):
-        with opened(file, seen.members, scratch) as stream:
-            form = form_of(seen.head, seen.whole, stream, hints.records_path)
-        fields = {"type": form.type, **_members(seen)} | ({"records_path": form.records_path} if form.records_path else {})
-        return Sniffed(fields, facts=_packing(seen), doubts=form.doubts, totals=form.totals)
-    return _delimited(file, seen, hints, scratch, like)
-
-
-def _delimited(file: SampleFile, seen: Glance, hints: Hints, scratch: Path, like: Sniffed | None) -> Sniffed:
     encoding = Encoding(hints.encoding) if hints.encoding else encoding_of(blocks(file, seen.members, scratch))
-    _refuse_bytes(seen.head, encoding)
     text = _text(seen.head, encoding, seen.whole)
+    if is_json(text):
+        with opened(file, seen.members, scratch) as stream:
+            form = form_of(text, seen.whole, Utf8(stream, encoding.name), hints.records_path)
+        fields = {"type": form.type, **_members(seen), **_encoded(encoding)}
+        fields |= {"records_path": form.records_path} if form.records_path else {}
+        return Sniffed(fields, facts=_packing(seen), doubts=form.doubts, totals=form.totals)
+    _refuse_text(text)
+    return _delimited(text, seen, hints, encoding, like)
+
+
+def _delimited(text: str, seen: Glance, hints: Hints, encoding: Encoding, like: Sniffed | None) -> Sniffed:
+    _refuse_bytes(seen.head, encoding)
     tail = text if seen.whole else _text(seen.tail, encoding, True)
     found = dialect_of(
         text, tail, whole=seen.whole, delimiter=hints.delimiter, header=hints.header, like=like.cut if like else None
     )
     named = found.names if found.fields.get("header") or not hints.columns else _given(hints.columns, found)
-    fields = {"type": "csv", **found.fields, **_members(seen)}
-    fields |= {} if encoding.name == "utf-8" else {"encoding": encoding.name}
+    fields = {"type": "csv", **found.fields, **_members(seen), **_encoded(encoding)}
     facts = (*_packing(seen), *(("a byte order mark",) if encoding.bom else ()), _line_ends(seen.head), *found.facts)
     doubts = (encoding.doubt, *found.doubts) if encoding.doubt else found.doubts
     return Sniffed(fields, named, found.cut, facts, doubts)
@@ -113,9 +115,17 @@ def _refuse_what_is_no_data(head: bytes) -> None:
             raise UnreadableObject(f"is {told}")
 
 
+def _refuse_text(text: str) -> None:
+    start = text.lstrip()[:100].lower()
+    if start.startswith(("<!doctype html", "<html")):
+        raise UnreadableObject("is an HTML page, perhaps one that says why there is no data")
+    if start.startswith("<?xml"):
+        raise UnreadableObject("is XML, which no reader is for; convert it to JSON or CSV")
+
+
 def _refuse_bytes(head: bytes, encoding: Encoding) -> None:
     strange = sum(head.count(byte) for byte in _CONTROL)
-    if not encoding.name.startswith("utf-16") and strange > 0.01 * len(head):
+    if not encoding.name.startswith("utf-16") and strange > max(8, 0.05 * len(head)):
         raise UnreadableObject("is binary data that no reader is for; CSV, JSON, JSON lines and Parquet can be read")
 
 
@@ -126,6 +136,10 @@ def _packing(seen: Glance) -> tuple[str, ...]:
 
 def _members(seen: Glance) -> dict[str, str]:
     return {"members": seen.members} if seen.members not in ("", "*") else {}
+
+
+def _encoded(encoding: Encoding) -> dict[str, str]:
+    return {} if encoding.name == "utf-8" else {"encoding": encoding.name}
 
 
 def _line_ends(head: bytes) -> str:

@@ -9,6 +9,7 @@ from supply_lake.datasets.format import Format
 from supply_lake.onboard import moments, numbers
 from supply_lake.onboard.guess import Guess, read_as_null
 from supply_lake.onboard.sentinels import among_text
+from supply_lake.onboard.telling import quoted
 from supply_lake.onboard.values import Values, share
 
 _WORTH_TELLING = 0.3
@@ -39,7 +40,7 @@ def _nearly(values: Values, form: Format) -> tuple[str, ...]:
         rows = values.rows_of(like)
         if _WORTH_TELLING * values.filled <= rows < values.filled:
             rest = values.only(~like)
-            shapes = "; ".join(f"{one.rows:,} like {one.example!r}" for one in rest.shapes(3))
+            shapes = "; ".join(f"{one.rows:,} like {quoted(one.example)}" for one in rest.shapes(3))
             return (
                 f"{rows:,} of {values.filled:,} values ({share(rows, values.filled)}) are {what}; "
                 f"the {rest.filled:,} others are text ({shapes}); a typed column would reject those rows",

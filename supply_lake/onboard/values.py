@@ -64,6 +64,11 @@ class Values:
         return self.texts.str.strip_chars()
 
     @cached_property
+    def all_digits(self) -> bool:
+        """Whether there is nothing but digits, with or without a sign."""
+        return bool(self.texts.str.contains(r"^[+-]?\d+$").all())
+
+    @cached_property
     def padded_rows(self) -> int:
         """Rows whose value has white space around it."""
         return self.rows_of(self.stripped != self.texts)
@@ -91,6 +96,13 @@ class Values:
         part = object.__new__(Values)
         part.origin, part.table = self.origin, self.table.filter(mask)
         part.rows = part.filled
+        return part
+
+    def emptied(self, texts: Sequence[str]) -> Values:
+        """The same rows, with these texts taken for empty."""
+        part = self.without(texts)
+        if part is not self:
+            part.rows = self.rows
         return part
 
     def without(self, texts: Sequence[str]) -> Values:
