@@ -151,13 +151,15 @@ class DatasetSpec(Declared):
 
     def _column_problems(self) -> Iterator[Problem]:
         seen: dict[str, str] = {}
+        exact: set[str] = set()
         for index, column in enumerate(self.columns):
             other = seen.setdefault(column.name.casefold(), column.name)
-            if column.name == other and any(column.name == before.name for before in self.columns[:index]):
+            if column.name in exact:
                 yield ("columns", index, "name"), f"column {column.name!r} is declared twice; take one of them out"
             elif column.name != other:
                 text = f"columns {other!r} and {column.name!r} differ in case alone, which SQL cannot tell apart; rename one"
                 yield ("columns", index, "name"), text
+            exact.add(column.name)
             for where, text in check_problems(column):
                 yield ("columns", index, "checks", where), text
 
