@@ -6,6 +6,7 @@ What belongs here: formats, zones, and what neither can tell. What does not: oth
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import polars as pl
 
@@ -26,7 +27,8 @@ _TIMESTAMP_FORMATS = (
     "%Y-%m-%d",
 )
 _WITH_TIME = ("%H", "%I", "%T", "%R", "%s", "%+", "%c")
-_DAY_US = 86_400_000_000
+_PER_DAY = {"ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
+_OUTSIDE = "is outside the years 1 to 9999 (in UTC)"
 _YEAR_1, _YEAR_1000, _YEAR_10000 = (  # as days since 1970; years 1 to 9999 are what every engine and Python can hold
     -719_162,
     -354_285,
@@ -39,7 +41,7 @@ def dates(text: pl.Series, column: Column) -> Values:
     """Days; ISO 8601 unless formats are declared."""
 
     def parse(values: pl.Series, pattern: str) -> pl.Series:
-        return _no_short_years(values.str.to_date(pattern, strict=False), values)
+        return _years_as_meant(values.str.to_date(pattern, strict=False), values, pattern)
 
     return _in_range(_by_formats(text, column, _DATE_FORMATS, parse))
 
@@ -64,6 +66,10 @@ def timestamps(text: pl.Series, column: Column) -> Values:
 
 def typed(raw: pl.Series, column: Column) -> Values:
     """Typed dates and timestamps as the declared one of the two; a timestamp is a date at midnight only."""
+    outside = _outside(raw)
+    if outside is not None:
+        known = typed(only(raw, ~outside), column)
+        return Values(known.series, [*known.doubts, (outside, _OUTSIDE)], known.notes)
     if column.dtype.name == "date":
         days = raw.cast(pl.Date, strict=False)
         if raw.dtype == pl.Date:
@@ -79,6 +85,15 @@ def typed(raw: pl.Series, column: Column) -> Values:
         doubtful = values.series.is_null() & moments.is_not_null()
         values = values.without(doubtful, _clock_change(column))
     return _in_range(values)
+
+
+def as_text(raw: pl.Series) -> pl.Series:
+    """Typed dates and timestamps as text; those that no calendar has as numbers."""
+    outside = _outside(raw)
+    if outside is None:
+        return raw.cast(pl.String)
+    number = raw.to_physical().cast(pl.String) + f" {getattr(raw.dtype, 'time_unit', 'days')} since 1970-01-01"
+    return pl.select(pl.when(outside).then(number).otherwise(only(raw, ~outside).cast(pl.String)).alias(raw.name))[:, 0]
 
 
 def _by_formats(text: pl.Series, column: Column, usual: Sequence[str], parse: _Parse) -> Values:
@@ -104,23 +119,50 @@ def _without_ambiguous(values: Values, text: pl.Series, formats: Sequence[str], 
     return values
 
 
-def _no_short_years(values: pl.Series, text: pl.Series) -> pl.Series:
-    """``%Y`` reads ``1/2/20`` as the year 20: a year below 1000 counts only when it is written with four digits."""
-    days = _days(values)
-    if not (days < _YEAR_1000).any():
+def _years_as_meant(values: pl.Series, text: pl.Series, pattern: str) -> pl.Series:
+    """``%Y`` reads ``1/2/20`` as the year 20: a year below 1000 counts only when it is written with four digits.
+
+    ``%y`` reads 69 as 2069, where strptime has 1969.
+    """
+    if "%y" in pattern and (late := values.dt.year() == 2069).any():
+        return pl.select(pl.when(late).then(values.dt.offset_by("-100y")).otherwise(values))[:, 0]
+    first, _ = _span(values)
+    if first >= _YEAR_1000:
         return values
-    return only(values, (days >= _YEAR_1000) | text.str.contains(r"0\d{3}"))
+    return only(values, (_days(values) >= _YEAR_1000) | text.str.contains(r"0\d{3}"))
 
 
 def _in_range(values: Values) -> Values:
-    days = _days(values.series)
-    return values.without((days < _YEAR_1) | (days >= _YEAR_10000), "is outside the years 1 to 9999 (in UTC)")
+    outside = _outside(values.series)
+    return values if outside is None else values.without(outside, _OUTSIDE)
+
+
+def _outside(values: pl.Series) -> pl.Series | None:
+    """Which values are not within the years that every engine has; ``None`` when all are."""
+    first, last = _span(values)
+    if first >= _YEAR_1 and last < _YEAR_10000:
+        return None
+    days = _days(values)
+    return ((days < _YEAR_1) | (days >= _YEAR_10000)).fill_null(False)
+
+
+def _span(values: pl.Series) -> tuple[int, int]:
+    """The first and the last day, as days since 1970; without any value, a day that every rule takes."""
+    numbers = values.to_physical()
+    first, last = (cast(int | None, one) for one in (numbers.min(), numbers.max()))
+    if first is None or last is None:
+        return 0, 0
+    return first // _per_day(values), last // _per_day(values)
 
 
 def _days(values: pl.Series) -> pl.Series:
     """Days since 1970."""
-    numbers = values.to_physical()
-    return numbers if values.dtype == pl.Date else numbers.cast(pl.Int64) // _DAY_US
+    return values.to_physical() // _per_day(values)
+
+
+def _per_day(values: pl.Series) -> int:
+    """How much the number behind a date or timestamp grows in a day."""
+    return 1 if values.dtype == pl.Date else _PER_DAY[getattr(values.dtype, "time_unit", "us")]
 
 
 def _no_leap_seconds(values: Values, text: pl.Series) -> Values:
@@ -143,7 +185,7 @@ def _local(text: pl.Series, pattern: str) -> pl.Series:
         parsed = text.str.to_date(pattern, strict=False).cast(pl.Datetime("us"))
     else:
         parsed = text.str.to_datetime(pattern, strict=False, time_unit="us", cache=False)
-    return _no_short_years(parsed, text)
+    return _years_as_meant(parsed, text, pattern)
 
 
 def _placed(local: pl.Series, zone: str) -> pl.Series:

@@ -105,4 +105,5 @@ def _without_exponents(plain: pl.Series, rows: pl.Series) -> pl.Series | None:
     rows = rows.filter(plain.gather(rows).str.contains(_EXPONENT))
     if not len(rows):
         return None
-    return plain.scatter(rows, pl.Series([f"{Decimal(one):f}" for one in plain.gather(rows)], dtype=pl.String))
+    written_out = pl.Series([f"{Decimal(one):f}" for one in plain.gather(rows)], dtype=pl.String)
+    return plain.clone().scatter(rows, written_out)  # in place, and what is raw stays as it is

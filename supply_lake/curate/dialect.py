@@ -93,6 +93,10 @@ class Dialect:
         """Whether the last piece of a buffer is sure to end where it does; a carriage return may be half of a CRLF."""
         return piece.endswith(self._bytes[1] or b"\n")
 
+    def bare(self, record: bytes) -> bytes:
+        """A record without its end."""
+        return record.removesuffix(self._bytes[1]) if self._record_end else record.rstrip(b"\r\n")
+
     def spelled(self, piece: bytes) -> str:
         """A piece as the ``csv`` module reads it.
 

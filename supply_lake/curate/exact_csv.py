@@ -113,14 +113,14 @@ class ExactReader:
         if self._is_blank(record, walk.pieces[start]):
             done.notes[BLANK] += 1
         elif self._width is not None and len(record) != self._width:
-            raw = self._text.readable(b"".join(walk.pieces[start : walk.at]).rstrip(b"\r\n"))
+            raw = self._text.readable(self._dialect.bare(b"".join(walk.pieces[start : walk.at])))
             done.bad.append(BadRecord(walk.line(start), raw[:RAW_LIMIT], ragged(len(record), self._width)))
         else:
             done.records.append(self._dialect.values(record))
             done.lines.append(walk.line(start))
 
     def _set_aside(self, reason: str, walk: _Walk, start: int, done: Exact) -> None:
-        raw = self._text.readable(walk.pieces[start].rstrip(b"\r\n"))
+        raw = self._text.readable(self._dialect.bare(walk.pieces[start]))
         done.bad.append(BadRecord(walk.line(start), raw[:RAW_LIMIT], reason))
         walk.go_to(start + 1)
 

@@ -7,6 +7,7 @@ fit for it (``read_csv``).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -19,22 +20,35 @@ from supply_lake.curate.exact_csv import BLANK, RAW_LIMIT, ragged
 from supply_lake.curate.raw import BadRecord, RawChunk
 
 
-def parse(data: bytes, spelling: Spelling, header: Sequence[str], first_line: int, dialect: Dialect) -> RawChunk | None:
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Bytes of whole records, the line of byte 0, and how many line breaks there are.
+
+    ``chunk`` has the records parsed when cutting them took that already.
+    """
+
+    data: bytes
+    first_line: int
+    breaks: int
+    chunk: RawChunk | None = None
+
+
+def parse(cut: Cut, spelling: Spelling, header: Sequence[str], dialect: Dialect) -> RawChunk | None:
     """The records of a buffer, or ``None`` when Arrow's rows cannot be told apart: a blank line from a row of empty values.
 
-    :param data: the buffer as the file has it
+    :param cut: the buffer as the file has it
     :param spelling: the buffer in plain CSV
     """
     table, invalid = _read(spelling, header, dialect.quote.decode())
     frame = pl.DataFrame(pl.from_arrow(table))
     if _has_empty_row(frame) and _has_blank_line(spelling.data):
         return None
-    starts = _starts(frame, invalid, data, first_line, dialect)
+    starts = _starts(frame, invalid, cut, dialect)
     dropped = np.fromiter((row.number - 1 for row in invalid), np.int64, len(invalid))
     bad, blanks = [], 0
     for row, line in zip(invalid, starts[dropped].tolist(), strict=True):
         text = dialect.text(row.text, spelling)
-        if text.strip():
+        if row.actual_columns > 1 or text.strip():
             bad.append(BadRecord(line, text[:RAW_LIMIT], ragged(row.actual_columns, row.expected_columns)))
         else:
             blanks += 1
@@ -67,21 +81,19 @@ def _read(spelling: Spelling, header: Sequence[str], quote: str) -> tuple[pa.Tab
     return table, invalid
 
 
-def _starts(
-    frame: pl.DataFrame, invalid: Sequence[pa_csv.InvalidRow], data: bytes, first_line: int, dialect: Dialect
-) -> np.ndarray:
+def _starts(frame: pl.DataFrame, invalid: Sequence[pa_csv.InvalidRow], cut: Cut, dialect: Dialect) -> np.ndarray:
     """The physical line at which every row begins, those that the parser dropped included."""
     total = frame.height + len(invalid)
     if dialect.has_record_end:
-        return dialect.line_numbers(dialect.pieces(data), first_line)
+        return dialect.line_numbers(dialect.pieces(cut.data), cut.first_line)
     heights = np.ones(total, np.int64)
-    if line_breaks(data) + (not data.endswith((b"\n", b"\r"))) != total:
+    if cut.breaks + (not cut.data.endswith((b"\n", b"\r"))) != total:
         dropped = np.fromiter((row.number - 1 for row in invalid), np.int64, len(invalid))
         kept = np.ones(total, bool)
         kept[dropped] = False
         heights[kept] += _breaks_inside(frame)
         heights[dropped] += np.fromiter((line_breaks(row.text.encode()) for row in invalid), np.int64, len(invalid))
-    starts: np.ndarray = first_line + np.cumsum(heights) - heights
+    starts: np.ndarray = cut.first_line + np.cumsum(heights) - heights
     return starts
 
 

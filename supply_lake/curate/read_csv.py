@@ -9,10 +9,11 @@ mean.
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import takewhile
 
+import numpy as np
 import polars as pl
 
 from supply_lake.curate import exact_csv, fast_csv
@@ -20,25 +21,17 @@ from supply_lake.curate.boundaries import even_lines_end, well_formed_end
 from supply_lake.curate.columns import column_names
 from supply_lake.curate.dialect import Dialect
 from supply_lake.curate.exact_csv import BLANK, COMMENT, ExactReader
+from supply_lake.curate.fast_csv import Cut
 from supply_lake.curate.margins import Body
 from supply_lake.curate.raw import EmptyObject, RawChunk, Readable, Told
 from supply_lake.curate.text import Utf8
 from supply_lake.datasets.format import Format
 from supply_lake.errors import UnreadableObject
 
-CHUNK_BYTES = 4 * 1024 * 1024
+CHUNK_BYTES = 8 * 1024 * 1024
 LONGEST_RECORD = 64 * 1024 * 1024
 _GLANCE = 64 * 1024
 REPEATED_HEADER = "repeated header lines were passed over"
-
-
-@dataclass(frozen=True, slots=True)
-class Cut:
-    """Bytes of whole records, and the line of byte 0. ``chunk`` has them parsed when cutting them took that already."""
-
-    data: bytes
-    first_line: int
-    chunk: RawChunk | None = None
 
 
 class CsvReader:
@@ -96,7 +89,7 @@ class CsvReader:
                 pieces.pop()
             passed = list(takewhile(self._is_passed_over, pieces))
             self._told.notes.update(COMMENT if self._is_comment(piece) else BLANK for piece in passed)
-            self._drop(sum(map(len, passed)))
+            self._take(sum(map(len, passed)))
             if len(passed) < len(pieces):
                 return
         self._tell()
@@ -111,7 +104,7 @@ class CsvReader:
             if found.bad:
                 raise UnreadableObject(f"its header line cannot be read ({found.bad[0].reason})")
             if found.records:
-                self._drop(found.end)
+                self._take(found.end)
                 return tuple(found.records[0])
         raise AssertionError("a first record was found before its header is read")
 
@@ -145,9 +138,9 @@ class CsvReader:
             end, chunk = exact.end, exact.chunk(self.header)
         if end == 0:
             return None
-        cut = Cut(self._buffer[:end], self._line, chunk)
-        self._drop(end)
-        return cut
+        first_line = self._line
+        data = self._take(end)
+        return Cut(data, first_line, self._line - first_line, chunk)
 
     def _well_formed_end(self) -> int | None:
         """How many bytes of the buffer are whole records that Arrow can read; ``None`` when it cannot."""
@@ -171,10 +164,10 @@ class CsvReader:
         return buffer.startswith(self._comment) or any(end + self._comment in buffer for end in ends)
 
     def _parse_fast(self, cut: Cut) -> RawChunk | None:
-        if len(self.header) == 1 or not _is_text(cut.data):
-            return None
+        if len(self.header) == 1 or cut.data.startswith(codecs.BOM_UTF8) or not _is_text(cut.data):
+            return None  # Arrow takes a byte order mark off every buffer, also where it is text
         spelling = self._dialect.spell(cut.data)
-        return fast_csv.parse(cut.data, spelling, self.header, cut.first_line, self._dialect) if spelling else None
+        return fast_csv.parse(cut, spelling, self.header, self._dialect) if spelling else None
 
     # --- the buffer
 
@@ -186,10 +179,11 @@ class CsvReader:
             self._ended = not block
             self._buffer += block
 
-    def _drop(self, size: int) -> None:
-        """The first bytes of the buffer are dealt with."""
-        self._line += self._dialect.breaks(self._buffer[:size])
-        self._buffer = self._buffer[size:]
+    def _take(self, size: int) -> bytes:
+        """The first bytes of the buffer, which are dealt with."""
+        data, self._buffer = self._buffer[:size], self._buffer[size:]
+        self._line += self._dialect.breaks(data)
+        return data
 
     def _tell(self) -> None:
         self._told.notes.update(self._text.notes + self._body.notes)
@@ -213,10 +207,10 @@ class CsvReader:
 
 def _is_text(data: bytes) -> bool:
     """Whether it is UTF-8 without NUL."""
+    if not data or np.frombuffer(data, np.int8).min() > 0:  # as signed bytes, all that is not ASCII is below zero
+        return True
     if b"\0" in data:
         return False
-    if data.isascii():
-        return True
     try:
         data.decode()
     except UnicodeDecodeError:

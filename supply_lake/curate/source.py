@@ -71,9 +71,9 @@ class Hashed(io.RawIOBase):
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         """Fill the buffer."""
-        data = self.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
+        length = int(self._raw.readinto(buffer))  # type: ignore[attr-defined]  # every binary stream here has it
+        self._digest.update(buffer[:length])
+        return length
 
     def finish(self) -> str:
         """Read to the end; returns the SHA-256 of the landed bytes as hex."""
@@ -137,7 +137,7 @@ class Plain:
         try:
             data: bytes = self._stream.read(size)
         except _BROKEN as error:
-            if not self.compression:
+            if not self.compression or getattr(error, "errno", None) is not None:  # a disk's or a network's, not the data's
                 raise
             raise UnreadableObject(f"{self.compression} data is truncated or corrupt ({first_line(error)})") from None
         if self.compression:

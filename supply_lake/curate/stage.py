@@ -33,9 +33,9 @@ from supply_lake.curate.source import PlainBytes, Source
 from supply_lake.curate.spool import Spool
 from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.errors import ObjectChanged, ObjectError, ObjectGone
-from supply_lake.storage.layout import member_key
+from supply_lake.storage.layout import MEMBER, member_key
 
-GROUP_BYTES = 8 * 1024 * 1024  # small objects are sifted together: validation has a fixed cost per call
+GROUP_BYTES = 16 * 1024 * 1024  # small objects are sifted together: validation has a fixed cost per call
 GROUP_PIECES = 500
 
 
@@ -244,9 +244,8 @@ def _reconcile(spec: DatasetSpec, reading: Reading) -> None:
             sums = {column: reading.sums[at, column] for column in spec.expect_total.sums} if spec.expect_total else {}
             problem = books.problem(part.totals, rows[name], sums)
             if problem:
-                member = name.removeprefix(member_key(outcome.key, ""))
-                outcome.outcome = "unreadable"
-                outcome.reason = problem if name == outcome.key else f"its member {member!r} {problem}"
+                member = name.removeprefix(outcome.key).removeprefix(MEMBER)
+                outcome.outcome, outcome.reason = "unreadable", f"its member {member!r} {problem}" if member else problem
     reading.notes.update(books.notes)
 
 

@@ -42,7 +42,7 @@ class Reconciliation:
     def notes(self) -> Iterator[str]:
         """What was told and found, in one sentence each."""
         for what, files in self._files.items():
-            yield f"control totals agree: {files:,} files tell {what.format(f'{self._figures[what]:,f}')}, as was read"
+            yield f"control totals of {files:,} files hold: {what.format(f'{self._figures[what]:,f}')}"
 
     def problem(self, told: Sequence[tuple[str, str]], rows: int, sums: Mapping[str, Decimal]) -> str:
         """How a file falls short of its own control totals; empty when it does not.
@@ -54,14 +54,14 @@ class Reconciliation:
         if self._expected is None:
             return ""
         found = {"{} rows": (self._expected.rows, Decimal(rows))} if self._expected.rows else {}
-        found |= {f"{{}} as the sum of {name!r}": (place, sums[name]) for name, place in self._expected.sums.items()}
+        found |= {f"a sum of {{}} in {name!r}": (place, sums[name]) for name, place in self._expected.sums.items()}
         for what, (place, number) in found.items():
             texts = [text for at, text in told if at == place]
             if not texts:
                 return f"tells no control total {place!r}; it may have been cut off"
             wrong = next((text for text in texts if self._number(text) != number), None)
             if wrong is not None:
-                return f"tells {what.format(wrong)}, and {number:,f} was read"
+                return f"tells {what.format(wrong)} as its control total; what was read comes to {number:,f}"
         for what, (_, number) in found.items():
             self._files[what] += 1
             self._figures[what] = self._figures.get(what, Decimal(0)) + number

@@ -199,6 +199,11 @@ class DatasetSpec(Declared):
         for index, part in enumerate(self.primary_key):
             if self.column(part).dtype.nested:
                 yield ("primary_key", index), f"primary key column {part!r} is nested; a key is made of plain values"
+        if self.order_by and self.column(self.order_by).dtype.nested:
+            yield ("order_by",), f"`order_by` {self.order_by!r} is nested; only plain values have an order"
+        kind = self.column(self.tombstone.column).dtype if self.tombstone else None
+        if self.tombstone and kind and (kind.nested or kind.name == "binary"):
+            yield ("tombstone", "column"), f"`tombstone.column` {self.tombstone.column!r} is {kind}; it takes plain values"
 
     def _landing_problems(self) -> Iterator[Problem]:
         try:
