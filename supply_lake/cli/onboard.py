@@ -144,6 +144,8 @@ def _land(settings: Settings, spec: DatasetSpec, sample: Sample) -> list[str]:
 
 
 def _report(draft: Draft, saved: Saved, landed: list[str]) -> None:
+    from supply_lake.onboard.telling import count
+
     table(
         ["column", "type", "filled", "different", "in the files"],
         [
@@ -152,15 +154,12 @@ def _report(draft: Draft, saved: Saved, landed: list[str]) -> None:
         ],
     )
     click.echo()
-    key = ", ".join(draft.policy.key) or "none"
-    click.echo(
-        f"{len(draft.sample.files)} files, {draft.gathered.rows:,} rows; key: {key}; mode: {draft.policy.fields['mode']}"
-    )
+    key, mode = ", ".join(draft.policy.key) or "none", draft.policy.fields["mode"]
+    click.echo(f"{count(len(draft.sample.files), 'file')}, {count(draft.gathered.rows, 'row')}; key: {key}; mode: {mode}")
     if draft.proof is not None:
         rows = draft.proof.rows
-        click.echo(
-            f"Tried on the sample: {rows.published:,} published, {rows.rejected:,} rejected, {rows.deduplicated:,} deduplicated"
-        )
+        told = f"{count(rows.published, 'row')} published, {rows.rejected:,} rejected, {rows.deduplicated:,} deduplicated"
+        click.echo(f"Tried on the sample: {told}")
     doubts = draft.all_doubts
     click.echo(f"To review ({len(doubts) + 1}):")
     click.echo("- owner and source.system")

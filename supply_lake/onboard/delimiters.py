@@ -67,7 +67,7 @@ class Cut:
         covered = (end - first) / len(self.records)
         broken = self.faults / (len(self.records) + self.faults)
         enough = min(1.0, (end - first) / _ENOUGH_RECORDS)
-        return self.steady * self.steady * sqrt(covered) * enough * plain * (1 - broken) * (1 + 0.1 * log2(self.width))
+        return self.steady * self.steady * covered * enough * sqrt(plain) * (1 - broken) * (1 + 0.1 * log2(self.width))
 
 
 def lines_of(text: str) -> list[str]:
@@ -161,8 +161,10 @@ def _with_longer(cut: Cut, tried: Sequence[Cut]) -> float:
 
 
 def _always_inside(short: Cut, long: Cut) -> bool:
-    """Whether the longer sign cuts wherever the shorter one does."""
+    """Whether the longer sign cuts wherever the shorter one does, but for values that hold the shorter one."""
     times = long.delimiter.count(short.delimiter)
+    if long.delimiter == short.delimiter * times:  # cut by `|`, every second field between `||` is empty
+        return all(not any(one[1::times]) for one in short.records if len(one) == short.width)
     alone = sum(field.count(short.delimiter) for one in long.records for field in one)
     cuts = sum(len(one) - 1 for one in long.records)
     return alone <= 0.02 * cuts * times

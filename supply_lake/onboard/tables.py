@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -78,23 +77,18 @@ def split(place: str) -> tuple[URL, str]:
 
     :raises UsageError: the place names no table, or is no URL
     """
-    parts = urlsplit(place)
-    query = dict(parse_qsl(parts.query))
-    name = parts.fragment or query.pop("table", "")
-    if not name:
-        raise UsageError("the URL of a database needs the table behind it: …/database#schema.table, or ?table=schema.table")
-    plain = place.partition("#")[0]
-    plain = (
-        plain
-        if "table" not in dict(parse_qsl(parts.query))
-        else urlunsplit(parts._replace(fragment="", query=urlencode(query)))
-    )
+    plain, _, fragment = place.partition("#")
     try:
         url = make_url(plain)
     except (sa.exc.ArgumentError, ValueError):
         raise UsageError(
             "this is no URL of a database; write it as dialect://user:password@host/database#schema.table"
         ) from None
+    asked = url.query.get("table", "")
+    name = fragment or (asked if isinstance(asked, str) else asked[0])
+    if not name:
+        raise UsageError("the URL of a database needs the table behind it: …/database#schema.table, or ?table=schema.table")
+    url = url.difference_update_query(["table"])
     return url.set(drivername=_DRIVERS.get(url.drivername, url.drivername)), name
 
 

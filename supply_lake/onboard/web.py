@@ -9,6 +9,7 @@ import datetime as dt
 import re
 import urllib.error
 import urllib.request
+from base64 import b64encode
 from email.message import Message
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -32,14 +33,15 @@ def fetch(url: str, dataset: str, scratch: Path) -> Sample:
     :raises UsageError: the server refuses it, or it is larger than a sample may be
     :raises StoreUnavailable: the server does not answer
     """
-    request = urllib.request.Request(url, headers={"User-Agent": "supply-lake", "Accept": "*/*"})
     try:
+        request = _request(url)
         with urllib.request.urlopen(request, timeout=_PATIENCE_SECONDS) as response:
             name = _name(response.headers, url, dataset)
             copy = scratch / f"fetched-{name}"
             copy.parent.mkdir(parents=True, exist_ok=True)
             size = _copy(response, copy, url)
     except urllib.error.HTTPError as error:
+        error.close()
         raise UsageError(
             f"{shown(url)} answers {error.code} ({error.reason}); check the URL and what it takes to read it"
         ) from None
@@ -50,6 +52,16 @@ def fetch(url: str, dataset: str, scratch: Path) -> Sample:
         raise UsageError(f"{shown(url)} is no URL that can be fetched") from None
     file = SampleFile(name, size, dt.datetime.now(dt.UTC), lambda: copy.open("rb"))
     return Sample(shown(url), (file,))
+
+
+def _request(url: str) -> urllib.request.Request:
+    """The request; user and password go where they belong, which is not the URL."""
+    parts = urlsplit(url)
+    headers = {"User-Agent": "supply-lake", "Accept": "*/*"}
+    if parts.username is not None:
+        login = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
+        headers["Authorization"] = f"Basic {b64encode(login).decode()}"
+    return urllib.request.Request(parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="").geturl(), headers=headers)
 
 
 def _copy(response: object, copy: Path, url: str) -> int:
