@@ -161,7 +161,7 @@ def test_a_file_that_falls_short_of_its_control_total_is_set_aside_and_its_batch
     house.land("b.csv", csv([("o2", 1, 1)]) + "TRAILER|2\n")
     (batch,) = house.ingest()
     assert batch.rows == Rows(landed=2, published=1, rejected=1)
-    assert "control totals of 1 files hold: 1 rows" in batch.notes
+    assert "control totals hold in 1 file: 1 rows" in batch.notes
     reason = "tells 2 rows as its control total; what was read comes to 1"
     assert lake.rejects("orders")["reason"].to_pylist() == [reason]
     assert lake.verify(["orders"], landing=True)[0].problems == ()

@@ -30,7 +30,7 @@ from supply_lake.errors import UnreadableObject
 
 CHUNK_BYTES = 8 * 1024 * 1024
 LONGEST_RECORD = 64 * 1024 * 1024
-_GLANCE = 64 * 1024
+_GLANCE = 4096
 REPEATED_HEADER = "repeated header lines were passed over"
 
 
