@@ -13,8 +13,8 @@ from typing import Any
 import dagster as dg
 
 from supply_lake.assets.curation import RECORDED_BY_HAND
-from supply_lake.assets.markdown import table
 from supply_lake.assets.naming import landing_key, pull_op_name
+from supply_lake.assets.tables import table
 from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.errors import StoreUnavailable, SupplyLakeError
 from supply_lake.ingest.discovery import enter
@@ -74,11 +74,11 @@ def _facts(landed: Sequence[Landed]) -> dict[str, Any]:
     if landed:
         newest = landed[-1].manifest
         facts |= {"source": newest.source, "request": dg.MetadataValue.md(f"```\n{newest.request}\n```")}
-        facts["pulled"] = dg.MetadataValue.md(_objects(landed))
+        facts["pulled"] = _objects(landed)
     return facts
 
 
-def _objects(landed: Sequence[Landed]) -> str:
+def _objects(landed: Sequence[Landed]) -> dg.MetadataValue[Any]:
     header = ("object", "new", "rows reported", "rows", "bytes", "from", "to", "notes")
     return table(
         header,

@@ -43,8 +43,8 @@ def _pulled(spec: DatasetSpec) -> dg.AssetsDefinition:
 def _arrived(spec: DatasetSpec) -> dg.AssetSpec:
     return dg.AssetSpec(
         landing_key(spec.name),
-        description=f"Files of {spec.source.system} as they arrived, under `{spec.key_pattern.pattern}`. Never changed.",
-        metadata=contract.metadata(spec),
+        description=contract.landing_description(spec),
+        metadata=contract.landing_metadata(spec),
         owners=contract.owners(spec),
         tags=contract.tags(spec),
         group_name=spec.group,

@@ -21,6 +21,7 @@ from supply_lake.datasets.column import Column, check_problems
 from supply_lake.datasets.format import Format
 from supply_lake.datasets.model import Cron, Declared, Names, PythonName
 from supply_lake.datasets.source import Source, pull_problems
+from supply_lake.datasets.totals import ExpectTotal, total_problems
 from supply_lake.storage.layout import KeyPattern
 
 NAME = r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$"  # `__` sets apart the views `<name>__rows` and `<name>__rejects`
@@ -115,6 +116,9 @@ class DatasetSpec(Declared):
     row_checks: tuple[PythonName, ...] = Field(
         (), description="`module:function` taking a polars DataFrame, giving a boolean Series."
     )
+    expect_total: ExpectTotal | None = Field(
+        None, description="Control totals that every file carries; a file that disagrees with its own is set aside whole."
+    )
     freshness: Freshness | None = Field(None, description="When the dataset counts as late.")
     schedule: Cron | None = Field(None, description="Cron line on which pending files are looked for besides the sensor.")
 
@@ -137,13 +141,15 @@ class DatasetSpec(Declared):
 
     def _column_problems(self) -> Iterator[Problem]:
         seen: dict[str, str] = {}
+        exact: set[str] = set()
         for index, column in enumerate(self.columns):
             other = seen.setdefault(column.name.casefold(), column.name)
-            if column.name == other and any(column.name == before.name for before in self.columns[:index]):
+            if column.name in exact:
                 yield ("columns", index, "name"), f"column {column.name!r} is declared twice; take one of them out"
             elif column.name != other:
                 text = f"columns {other!r} and {column.name!r} differ in case alone, which SQL cannot tell apart; rename one"
                 yield ("columns", index, "name"), text
+            exact.add(column.name)
             for where, text in check_problems(column):
                 yield ("columns", index, "checks", where), text
 
@@ -159,6 +165,9 @@ class DatasetSpec(Declared):
             if name is not None and name not in known:
                 field = ".".join(str(part) for part in at if isinstance(part, str))
                 yield at, f"`{field}` names {name!r}, which is no declared column; declare it under `columns`"
+        if self.expect_total is not None:
+            for below, text in total_problems(self.expect_total, self.format, self.columns):
+                yield ("expect_total", *below), text
 
     def _key_problems(self) -> Iterator[Problem]:
         date = self.partition_date.column
@@ -180,6 +189,11 @@ class DatasetSpec(Declared):
         for index, part in enumerate(self.primary_key):
             if self.column(part).dtype.nested:
                 yield ("primary_key", index), f"primary key column {part!r} is nested; a key is made of plain values"
+        if self.order_by and self.column(self.order_by).dtype.nested:
+            yield ("order_by",), f"`order_by` {self.order_by!r} is nested; only plain values have an order"
+        kind = self.column(self.tombstone.column).dtype if self.tombstone else None
+        if self.tombstone and kind and (kind.nested or kind.name == "binary"):
+            yield ("tombstone", "column"), f"`tombstone.column` {self.tombstone.column!r} is {kind}; it takes plain values"
 
     def _landing_problems(self) -> Iterator[Problem]:
         try:

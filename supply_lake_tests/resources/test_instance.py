@@ -8,6 +8,7 @@ import dagster as dg
 import pytest
 import yaml
 
+from supply_lake.errors import StoreUnavailable
 from supply_lake.resources.instance import open_instance, prepare_home
 from supply_lake.settings import Settings
 
@@ -36,6 +37,18 @@ def test_a_named_home_is_taken_and_its_configuration_stays(
     assert "run_coordinator" not in (home / "dagster.yaml").read_text()
 
 
+@pytest.mark.parametrize("variable", ["DAGSTER_HOME", "SUPPLY_LAKE_HOME"])
+def test_a_home_that_cannot_be_made_is_named_with_its_variable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    monkeypatch.setenv(variable, str(tmp_path / "file" / "home"))
+    settings = Settings.from_env({"SUPPLY_LAKE_HOME": str(tmp_path / "file" / "home")})
+    with pytest.raises(StoreUnavailable, match=rf"{tmp_path}/file/home.*\(Not a directory\); set {variable} to a folder"):
+        prepare_home(settings)
+
+
 def test_the_instance_is_persistent_and_sends_no_telemetry(settings: Settings) -> None:
     with open_instance(settings) as instance:
         assert not instance.is_ephemeral
@@ -55,7 +68,8 @@ def test_both_configurations_give_waiting_sensors_threads_and_send_no_telemetry(
 def test_production_runs_one_run_a_dataset_at_a_time_and_keeps_secrets_out_of_the_file() -> None:
     declared = yaml.safe_load((ROOT / "deploy/dagster/dagster.yaml").read_text())
     assert declared["concurrency"]["pools"] == {"granularity": "run", "default_limit": 1}
-    assert all(set(value) == {"env"} for value in declared["storage"]["postgres"]["postgres_db"].values())
+    database = declared["storage"]["postgres"]["postgres_db"]
+    assert {name for name, value in database.items() if not isinstance(value, dict) or set(value) != {"env"}} == {"scheme"}
 
 
 def test_production_configuration_is_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
