@@ -13,9 +13,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-import shutil
-import tempfile
-import time
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -33,8 +31,7 @@ from supply_lake.landing.ledger import ObjectState
 from supply_lake.landing.rules import Rules
 from supply_lake.storage.layout import manifest_path, position_path
 from supply_lake.storage.object_store import ObjectStore, ObjectVersion
-
-_LEFT_SECONDS = 86_400.0
+from supply_lake.storage.scratch import scratch_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,14 +168,10 @@ class Puller:
 
     @contextmanager
     def _room(self) -> Iterator[Path]:
-        """An empty folder for unfinished files. What processes that died left in theirs is removed once it is old."""
-        self._scratch.mkdir(parents=True, exist_ok=True)
-        prefix = f"pull-{self.spec.name}-"
-        for left in self._scratch.glob(f"{prefix}*"):
-            if max((one.stat().st_mtime for one in left.iterdir()), default=0) < time.time() - _LEFT_SECONDS:
-                shutil.rmtree(left, ignore_errors=True)
-        with tempfile.TemporaryDirectory(prefix=prefix, dir=self._scratch) as folder:
-            yield Path(folder)
+        """An empty folder for unfinished files."""
+        with scratch_folder(self._scratch, f"pull-{uuid.uuid4().hex}") as folder:
+            folder.mkdir(parents=True)
+            yield folder
 
 
 def read_manifest(landing: ObjectStore, key: str) -> Manifest | None:

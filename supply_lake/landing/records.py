@@ -6,7 +6,6 @@ lands (``write``), and judging records: what breaks the contract lands too, and 
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
@@ -15,6 +14,7 @@ from typing import Any, TypeAlias
 
 import pyarrow as pa
 
+from supply_lake.datasets.format import Format
 from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.errors import UsageError
 from supply_lake.extract.columnar import text
@@ -40,7 +40,7 @@ def write_records(path: Path, spec: DatasetSpec, records: Records) -> int:
         rows = _rows_of(arrow[1]) if arrow is not None else _dicts(records)
         write = {"csv": _write_csv, "json": _write_json, "jsonl": _write_lines}[spec.format.type]
         return write(path, spec, rows)
-    except (csv.Error, UnicodeEncodeError, ValueError, TypeError) as error:
+    except (UnicodeEncodeError, ValueError, TypeError) as error:
         raise UsageError(f"{spec.name}: the records cannot be written as {spec.format.type}: {error}") from None
 
 
@@ -119,29 +119,54 @@ def _json(row: Mapping[str, Any]) -> str:
 
 
 def _write_csv(path: Path, spec: DatasetSpec, rows: Iterable[Mapping[str, Any]]) -> int:
-    form = spec.format
-    dialect: dict[str, Any] = {"delimiter": form.delimiter, "lineterminator": "\n"}
-    dialect |= {"quotechar": form.quote} if form.quote else {"quoting": csv.QUOTE_NONE, "quotechar": None}
-    declared = [column.names_in_files[0] for column in spec.columns]
+    form, declared = spec.format, [column.names_in_files[0] for column in spec.columns]
+    write = _CsvText(form)
     names: list[str] = [] if form.header else declared
     count = 0
     with path.open("w", encoding=form.encoding, newline="") as file:
-        writer = csv.writer(file, **dialect)
+        file.write("\n" * form.skip_lines)
         for count, row in enumerate(rows, start=1):
             if not names:
                 names = list(dict.fromkeys([*(str(name) for name in row), *declared]))
-                writer.writerow(names)
+                file.write(write.record(names))
             if unknown := set(row) - set(names):
                 raise UsageError(f"{spec.name}: record {count} has {sorted(unknown)[0]!r}, which the file has no column for")
-            writer.writerow([_cell(row.get(name), spec) for name in names])
+            file.write(write.record([write.value(row.get(name)) for name in names]))
     return count
 
 
-def _cell(value: Any, spec: DatasetSpec) -> str:
-    form = spec.format
-    if value is None:
-        return "" if "" in form.null_values or not form.null_values else form.null_values[0]
-    told = text(value)
-    if form.decimal_mark == "," and isinstance(value, (float, Decimal)):
-        return told.replace(".", ",")
-    return told
+class _CsvText:
+    """Values and records in the dialect that the dataset's files are read by."""
+
+    def __init__(self, form: Format) -> None:
+        self._form = form
+        self._end = form.record_end or "\n"
+        breaks = (form.record_end,) if form.record_end else () if form.unquoted_newlines else ("\n", "\r")
+        self._signs = tuple(sign for sign in (form.delimiter, *breaks, form.quote, form.escape) if sign)
+
+    def value(self, value: Any) -> str:
+        """The text that means the value."""
+        form = self._form
+        if value is None:
+            return "" if "" in form.null_values or not form.null_values else form.null_values[0]
+        told = text(value)
+        if form.decimal_mark == "," and isinstance(value, (float, Decimal)):
+            return told.replace(".", ",")
+        return told
+
+    def record(self, values: Sequence[str]) -> str:
+        """One record with its end."""
+        cells = [self._cell(value, first=at == 0) for at, value in enumerate(values)]
+        return self._form.delimiter.join(cells) + self._end
+
+    def _cell(self, value: str, *, first: bool) -> str:
+        form = self._form
+        opens_comment = first and form.comment and value.startswith(form.comment)
+        if not opens_comment and not any(sign in value for sign in self._signs):
+            return value
+        if form.quote:
+            escaped = value.replace(form.escape, form.escape * 2) if form.escape else value
+            return f"{form.quote}{escaped.replace(form.quote, form.quote * 2)}{form.quote}"
+        if form.escape and not opens_comment:
+            return "".join(f"{form.escape}{char}" if any(char in sign for sign in self._signs) else char for char in value)
+        raise ValueError(f"{value[:40]!r} holds a sign of the format, which has neither `quote` nor `escape` for it")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import shutil
-import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +20,7 @@ from supply_lake.errors import UsageError
 from supply_lake.landing.ledger import ObjectState
 from supply_lake.landing.rules import Rules
 from supply_lake.storage.object_store import ObjectStore, ObjectVersion
+from supply_lake.storage.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from supply_lake.landing.records import Records
@@ -93,9 +94,9 @@ def land_stream(
 
 @contextmanager
 def _room(scratch: Path) -> Iterator[Path]:
-    scratch.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="push-", dir=scratch) as folder:
-        yield Path(folder)
+    with scratch_folder(scratch, f"push-{uuid.uuid4().hex}") as folder:
+        folder.mkdir(parents=True)
+        yield folder
 
 
 def _pushed_name(spec: DatasetSpec, path: Path) -> str:

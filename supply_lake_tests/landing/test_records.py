@@ -36,6 +36,9 @@ FORMATS: list[dict[str, Any]] = [
     {"type": "csv"},
     {"type": "csv", "delimiter": ";", "decimal_mark": ",", "encoding": "utf-16"},
     {"type": "csv", "header": False},
+    {"type": "csv", "delimiter": "||", "escape": "\\", "skip_lines": 2, "comment": "#"},
+    {"type": "csv", "delimiter": "~", "quote": "", "escape": "\\"},
+    {"type": "csv", "delimiter": "+|", "record_end": "&|\n", "quote": "'"},
     {"type": "json"},
     {"type": "json", "records_path": "data.items"},
     {"type": "jsonl"},
@@ -114,6 +117,11 @@ def test_every_kind_of_records_lands_once_however_often_it_is_pushed(
     assert first.key == again.key
     assert first.key.startswith("orders/2026/11/01/pushed-")
     assert house.rows() == [("o1", 1, 1), ("o2", None, 2)]
+
+
+def test_what_a_dialect_cannot_say_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="holds a sign of the format, which has neither `quote` nor `escape`"):
+        write_records(tmp_path / "c", spec_of({"type": "csv", "quote": ""}), [{"label": "a,b"}])
 
 
 def test_records_with_values_of_several_kinds_land_as_text(tmp_path: Path) -> None:
