@@ -53,6 +53,8 @@ _SCALARS: dict[str, pl.DataType] = {
     "time": pl.Time(),
     "timestamp": pl.Datetime("us", "UTC"),
     "binary": pl.Binary(),
+    "null": pl.String(),  # no value was seen yet
+    "map": pl.Map(pl.String(), pl.String()),
 }
 
 
@@ -171,6 +173,11 @@ def _plain_number(text: pl.Series, form: Format) -> pl.Series:
     if form.decimal_mark == ",":
         text = pl.select(pl.when(~text.str.contains(".", literal=True)).then(text.str.replace(",", ".", literal=True)))[:, 0]
     return text
+
+
+def number_text(text: pl.Series, form: Format) -> pl.Series:
+    """Numbers as plain digits with a point, whatever marks the format declares; null where those marks stand wrong."""
+    return _plain_number(text, form)
 
 
 def _integers(text: pl.Series, column: Column, form: Format) -> tuple[pl.Series, int]:

@@ -21,7 +21,7 @@ class _Kept:
     frame: pl.DataFrame | Path
     size: int
     rows: int
-    columns: tuple[str, ...]
+    schema: pl.Schema
     shares: Counter[tuple[Any, ...]]
 
 
@@ -52,7 +52,7 @@ class Spool:
     def get(self, at: int, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """The frame at this place, or those of the columns that it has."""
         kept = self._frames[at]
-        have = None if columns is None else [name for name in columns if name in kept.columns]
+        have = None if columns is None else [name for name in columns if name in kept.schema]
         if isinstance(kept.frame, Path):
             return pl.read_ipc(kept.frame, columns=have)
         return kept.frame if have is None else kept.frame.select(have)
@@ -61,9 +61,9 @@ class Spool:
         """Rows of the frame at this place."""
         return self._frames[at].rows
 
-    def columns(self) -> set[str]:
-        """Names of the columns that some frame has."""
-        return {name for kept in self._frames for name in kept.columns}
+    def schema(self, at: int) -> pl.Schema:
+        """Columns and types of the frame at this place."""
+        return self._frames[at].schema
 
     def shares(self, at: int | None = None) -> Counter[tuple[Any, ...]]:
         """Rows by the values of the columns ``by``, of one frame or of all."""
@@ -84,7 +84,7 @@ class Spool:
         size = int(frame.estimated_size())
         counted = frame.group_by(self._by).len().rows() if self._by else ()
         shares = Counter({tuple(values): rows for *values, rows in counted})
-        return _Kept(self._placed(frame, size), size, frame.height, tuple(frame.columns), shares)
+        return _Kept(self._placed(frame, size), size, frame.height, frame.schema, shares)
 
     def _placed(self, frame: pl.DataFrame, size: int) -> pl.DataFrame | Path:
         if self._held + size <= self._budget:

@@ -19,6 +19,7 @@ from pathlib import Path
 import polars as pl
 
 from supply_lake.curate import rejects
+from supply_lake.curate.drift import Drift
 from supply_lake.curate.raw import BadRecord, EmptyObject, RawChunk
 from supply_lake.curate.read_csv import CsvReader
 from supply_lake.curate.read_json import read_document, read_lines
@@ -26,6 +27,7 @@ from supply_lake.curate.read_parquet import read_parquet
 from supply_lake.curate.sift import Sifted, Sifter
 from supply_lake.curate.source import PlainBytes, Source
 from supply_lake.curate.spool import Spool
+from supply_lake.curate.terms import Terms
 from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.errors import ObjectChanged, ObjectError, ObjectGone
 
@@ -55,14 +57,17 @@ class SourceOutcome:
 
 @dataclass(slots=True)
 class Reading:
-    """The result of pass 1. ``good`` and ``aside`` are spools of frames; the other fields count and tell."""
+    """The result of pass 1. ``good`` and ``aside`` are spools of frames; the other fields count and tell.
+
+    ``drift`` is what the files have that the contract does not.
+    """
 
     good: Spool
     aside: Spool
     outcomes: list[SourceOutcome]
     rules: Counter[str] = field(default_factory=Counter)
     notes: Counter[str] = field(default_factory=Counter)
-    problem: str = ""
+    drift: Drift = field(default_factory=Drift)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +79,7 @@ class _Piece:
     bytes: int
 
 
-def read_all(
-    spec: DatasetSpec, sources: Sequence[Source], *, landing_date: dt.date, scratch: Path, options: Options
-) -> Reading:
+def read_all(terms: Terms, sources: Sequence[Source], *, landing_date: dt.date, scratch: Path, options: Options) -> Reading:
     """Read and sift every source. An object that breaks off midway contributes nothing but its reason."""
     budget = options.memory_bytes // 4
     reading = Reading(
@@ -84,10 +87,10 @@ def read_all(
         aside=Spool(scratch, "aside", budget // 4, by=("source",)),
         outcomes=[SourceOutcome(source.key) for source in sources],
     )
-    sifter = Sifter(spec, landing_date)
+    sifter = Sifter(terms, landing_date)
     names = [source.key for source in sources]
     threads = options.threads or os.cpu_count() or 1
-    pieces = _pieces(spec, sources, reading.outcomes, scratch)
+    pieces = _pieces(terms.spec, sources, reading.outcomes, scratch)
     with ThreadPoolExecutor(threads) as pool:
         waiting: deque[Future[list[Sifted]]] = deque()
         for group in _groups(pieces):
@@ -97,6 +100,7 @@ def read_all(
         for future in waiting:
             _keep(reading, future.result())
     _drop_broken(reading, names)
+    _refuse_unread_columns(reading)
     _count(reading)
     return reading
 
@@ -190,7 +194,7 @@ def _keep(reading: Reading, sifted: Sequence[Sifted]) -> None:
             reading.aside.append(one.aside)
         reading.rules.update(one.rules)
         reading.notes.update(one.notes)
-        reading.problem = reading.problem or one.problem
+        reading.drift.update(one.drift)
 
 
 # --- the outcome of every object
@@ -202,6 +206,7 @@ def _drop_broken(reading: Reading, names: Sequence[str]) -> None:
     if not broken:
         return
     keys = [names[at] for at in broken]
+    reading.drift.forget(broken)
     _filter(reading.good, ~pl.col("_src").is_in(broken))
     _filter(reading.aside, ~pl.col("source").is_in(keys))
     unreadable = [
@@ -210,6 +215,19 @@ def _drop_broken(reading: Reading, names: Sequence[str]) -> None:
     if unreadable:
         reading.aside.append(rejects.from_bad_records(names, unreadable))
         reading.rules.update(["the object cannot be read"] * len(unreadable))
+
+
+def _refuse_unread_columns(reading: Reading) -> None:
+    """In a frozen dataset, a column of an object in which no value at all could be read has another type."""
+    for column, source in sorted(reading.drift.unread):
+        frames = (reading.good.get(at, [column]) for at in range(len(reading.good)) if _has(reading.good, at, source))
+        if all(frame[column].null_count() == frame.height for frame in frames):
+            reason = f"no value of column {column!r} can be read as its declared type; `evolution: freeze` allows no change"
+            reading.drift.refusals.setdefault(source, f"{reason}; declare the type that it has or mend the file")
+
+
+def _has(spool: Spool, at: int, source: int) -> bool:
+    return any(one == source for one, _ in spool.shares(at))
 
 
 def _filter(spool: Spool, keep: pl.Expr) -> None:
