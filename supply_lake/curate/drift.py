@@ -22,7 +22,7 @@ from supply_lake.curate.schema import RESCUED
 from supply_lake.curate.terms import Terms
 from supply_lake.datasets.spec import DatasetSpec, Evolution
 from supply_lake.datasets.types import DataType
-from supply_lake.datasets.widening import promoted
+from supply_lake.datasets.widening import grown
 
 
 @dataclass(slots=True)
@@ -46,7 +46,7 @@ class Drift:
     def need(self, column: str, source: int, kind: DataType | None) -> None:
         """Some rows of the source need this type."""
         held = self.needs.setdefault((column, source), kind)
-        self.needs[column, source] = promoted(held, kind) if held is not None and kind is not None else None
+        self.needs[column, source] = grown(held, [kind]) if held is not None else None
 
     def note(self, sentence: str, sources: Collection[int]) -> None:
         """Something to tell of these sources."""
@@ -111,8 +111,8 @@ def differences(terms: Terms, raw: pl.DataFrame, src: pl.Series, *, matching: Ma
     for name in matching.unknown:
         _count_unknown(drift, terms.spec, name, raw[name], src)
     _note_extras(drift, raw, src, matching, failed)
-    for column, grown in cast.grown.items():
-        rows = pl.DataFrame({"row": grown.rows, "value": grown.values, "src": src.gather(grown.rows)})
+    for column, wider in cast.grown.items():
+        rows = pl.DataFrame({"row": wider.rows, "value": wider.values, "src": src.gather(wider.rows)})
         for (source,), part in rows.filter(~pl.col("row").is_in(failed.implode())).partition_by("src", as_dict=True).items():
             need = terms.needed(column, part["value"])
             drift.need(column, source, need.kind if need else None)

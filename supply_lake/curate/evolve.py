@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import reduce
 
 from supply_lake.curate.columns import EXACT, FOLDED, KNOWN, fold
 from supply_lake.curate.drift import Drift
@@ -21,7 +20,7 @@ from supply_lake.curate.terms import Terms
 from supply_lake.datasets.column import Column
 from supply_lake.datasets.spec import DatasetSpec, Evolution
 from supply_lake.datasets.types import DataType, parse_type
-from supply_lake.datasets.widening import NOTHING, TEXT, promoted
+from supply_lake.datasets.widening import NOTHING, TEXT, grown
 
 _KEYS = (KNOWN, FOLDED, EXACT)
 
@@ -57,12 +56,12 @@ def evolve(spec: DatasetSpec, published: Schema | None, drift: Drift, sources: S
     terms, needs = Terms.of(spec, published), drift.columns()
     columns, problem = [], ""
     for column in terms.spec.columns:
-        grown = reduce(_promoted, needs.get(column.name, {}).values(), column.dtype)
-        if grown is None:
+        kind = grown(column.dtype, needs.get(column.name, {}).values())
+        if kind is None:
             problem = problem or too_many_digits(column.name)
-        elif grown != column.dtype and not _exactly(good, column.name, grown):
-            problem = problem or _inexact(column.name, grown)
-        columns.append(_declared(spec, column, grown or column.dtype))
+        elif kind != column.dtype and not _exactly(good, column.name, kind):
+            problem = problem or _inexact(column.name, kind)
+        columns.append(_declared(spec, column, kind or column.dtype))
     found = _discovered(terms, drift, needs, good)
     rescued = [SchemaColumn(RESCUED, str(RESCUED_TYPE))] if spec.evolution is Evolution.RESCUE else []
     schema = Schema((*columns, *(one for one, _ in found), *rescued), spec.primary_key, str(spec.evolution))
@@ -78,10 +77,6 @@ def _inexact(column: str, kind: DataType) -> str:
 def _declared(spec: DatasetSpec, column: Column, kind: DataType) -> SchemaColumn:
     declared = spec.column(column.name)
     return SchemaColumn(column.name, str(kind), declared.type, spec.is_nullable(declared))
-
-
-def _promoted(one: DataType | None, two: DataType | None) -> DataType | None:
-    return promoted(one, two) if one is not None and two is not None else None
 
 
 def _exactly(good: Spool, column: str, kind: DataType) -> bool:
@@ -107,7 +102,7 @@ def _discovered(
         taken.add(name.casefold())
         used.add(name)
         one = held[name][0]
-        kind = reduce(_promoted, needs[key].values(), one.kind)
+        kind = grown(one.kind, needs[key].values())
         kind = kind if kind is not None and _exactly(good, key, kind) else TEXT
         held[name] = (replace(one, type=str(kind)), key)
     return list(held.values())
@@ -141,7 +136,7 @@ def _brought(
         before = known.column(one.name) if known else None
         held = before.kind if before else parse_type(one.declared) if one.declared else None
         for source, kind in needs.get(keys[one.name], {}).items():
-            if held is None or _promoted(held, kind) != held:
+            if held is None or grown(held, [kind]) != held:
                 yield one.name, sources[source]
                 break
 

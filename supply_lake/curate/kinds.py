@@ -6,6 +6,8 @@ What belongs here: typed values whose type was right when it was read and is ano
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import polars as pl
 
 from supply_lake.curate.cast import polars_type
@@ -103,5 +105,6 @@ def text(values: pl.Series) -> pl.Series:
     return values.cast(pl.String)
 
 
-def _instance(kind: pl.DataType | type[pl.DataType]) -> pl.DataType:
-    return kind() if isinstance(kind, type) else kind
+def _instance(kind: Any) -> pl.DataType:
+    """Polars gives inner types as classes where they have no parameters."""
+    return cast(pl.DataType, kind() if isinstance(kind, type) else kind)

@@ -55,6 +55,11 @@ class Settled:
     scratch: Path
     refused: str = ""
 
+    @property
+    def problem(self) -> str:
+        """Why the batch cannot be published under what another run has published meanwhile; empty when it can."""
+        return self.evolved.problem
+
     # --- counts
 
     @cached_property

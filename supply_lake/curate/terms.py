@@ -3,7 +3,7 @@
 Under ``evolve`` a published type never gets narrower: a column that once had to grow is read as wide as it is, and a contract
 that now asks for less is read as it was. The other modes read what is declared and nothing else.
 
-What belongs here: everything that is known before a batch is read. What does not: the batch (``evolve`` says what it publishes).
+What belongs here: what is known before a batch is read. What does not: the batch (``evolve`` says what it publishes).
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from supply_lake.datasets.widening import (
     FLOAT64,
     MOST_DIGITS,
     decimal,
+    grown,
     integer_holding,
     is_float,
     is_integer,
@@ -57,9 +58,9 @@ def needed(raw: pl.Series, base: DataType, declared: DataType, form: Format) -> 
         return _of_text(raw, base, finest, form)
     if is_number(typed) and base.name == "decimal":
         return _of_text(raw.cast(pl.String), base, finest, _AS_IT_IS)
-    grown = promoted(base, typed) if is_number(typed) else None
+    wider = promoted(base, typed) if is_number(typed) else None
     there = raw.is_finite() if is_float(typed) else raw.is_not_null()
-    return Need(grown, there) if grown not in (None, base) and there.any() else None
+    return Need(wider, there) if wider not in (None, base) and there.any() else None
 
 
 def _of_text(text: pl.Series, base: DataType, finest: int, form: Format) -> Need | None:
@@ -95,12 +96,12 @@ def _joined(numbers: pl.DataFrame, base: DataType, *, signed: bool) -> DataType 
     """The one type that holds all of these numbers, and what the column holds."""
     exact = numbers.filter(pl.col("fine") == 0) if is_integer(base) else numbers.clear()
     rest = numbers.filter(pl.col("fine") > 0) if is_integer(base) else numbers
-    found: DataType | None = base
+    needs: list[DataType | None] = []
     if exact.height:
-        found = _both(found, _integer(exact, signed=signed))
+        needs.append(_integer(exact, signed=signed))
     if rest.height:
-        found = _both(found, decimal(_most(rest["whole"]), _most(rest["fine"])))
-    return found
+        needs.append(decimal(_most(rest["whole"]), _most(rest["fine"])))
+    return grown(base, needs)
 
 
 def _integer(numbers: pl.DataFrame, *, signed: bool) -> DataType | None:
@@ -112,7 +113,3 @@ def _integer(numbers: pl.DataFrame, *, signed: bool) -> DataType | None:
 
 def _most(lengths: pl.Series) -> int:
     return int(lengths.max())  # type: ignore[arg-type]
-
-
-def _both(one: DataType | None, two: DataType | None) -> DataType | None:
-    return promoted(one, two) if one is not None and two is not None else None

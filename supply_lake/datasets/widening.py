@@ -1,8 +1,8 @@
 """Which type holds the values of two others, exactly.
 
-``common`` is a question of types alone, and its answer loses nothing: int32 and float64 meet in float64, int64 and decimal(12,2)
-in decimal(21,2), and int64 and float64 nowhere, for a float64 tells integers apart up to 2^53 only. ``holding`` looks at the
-bounds of the values as well, and has an answer always: text, in the end. ``promoted`` is what a contract grows to.
+``common`` is a question of types alone, and its answer loses nothing: int32 and float64 meet in float64, int64 and
+decimal(12,2) in decimal(21,2), and int64 and float64 nowhere, for a float64 tells integers apart up to 2^53 only. ``holding``
+looks at the bounds of the values as well, and has an answer always: text, in the end. ``promoted`` is what a contract grows to.
 
 What belongs here: the order of types. What does not: casting values (``curate.kinds``, ``query.unified``) and deciding when a
 column grows (``curate.evolve``).
@@ -20,6 +20,7 @@ from supply_lake.datasets.types import DataType
 TEXT, NOTHING = DataType(name="string"), DataType(name="null")
 FLOAT64 = DataType(name="float64")
 MOST_DIGITS = 38
+_PAIRS = {frozenset(("string", "json")): TEXT, frozenset(("date", "timestamp")): DataType(name="timestamp")}
 _SIGNED, _UNSIGNED = ("int8", "int16", "int32", "int64"), ("uint8", "uint16", "uint32", "uint64")
 _BITS = {name: 8 << place for names in (_SIGNED, _UNSIGNED) for place, name in enumerate(names)}
 _DIGITS = {"int8": 3, "int16": 5, "int32": 10, "int64": 19, "uint8": 3, "uint16": 5, "uint32": 10, "uint64": 20}
@@ -88,20 +89,15 @@ def whole_digits(kind: DataType) -> int:
 
 def common(one: DataType, two: DataType) -> DataType | None:
     """The narrowest type that says every value of both exactly; ``None`` when there is none."""
-    if one == two or two == NOTHING:
+    if two in (one, NOTHING):
         return one
     if one == NOTHING:
         return two
     if is_number(one) and is_number(two):
         return _number(one, two)
-    if {one.name, two.name} == {"string", "json"}:
-        return TEXT
-    if {one.name, two.name} == {"date", "timestamp"}:
-        return DataType(name="timestamp")
-    if one.item is not None and two.item is not None:
-        item = _inside(one.item, two.item)
-        return DataType(name="list", item=item) if item else None
-    return _struct(one, two) if one.name == two.name == "struct" else None
+    if one.nested and one.name == two.name:
+        return _list(one, two) if one.item else _struct(one, two)
+    return _PAIRS.get(frozenset((one.name, two.name)))
 
 
 def promoted(one: DataType, two: DataType) -> DataType | None:
@@ -112,6 +108,14 @@ def promoted(one: DataType, two: DataType) -> DataType | None:
     found = common(one, two)
     if found is None and is_number(one) and is_number(two) and (is_float(one) or is_float(two)):
         return FLOAT64
+    return found
+
+
+def grown(base: DataType, needs: Iterable[DataType | None]) -> DataType | None:
+    """The type promoted by all of these; ``None`` when one of them is, or when no type holds them together."""
+    found: DataType | None = base
+    for need in needs:
+        found = promoted(found, need) if found is not None and need is not None else None
     return found
 
 
@@ -159,6 +163,13 @@ def _integer(one: DataType, two: DataType) -> DataType:
     bits = max(_BITS[signed.name], 2 * _BITS[unsigned.name])
     wide = [name for name in _SIGNED if _BITS[name] == bits]
     return DataType(name=wide[0]) if wide else DataType(name="decimal", precision=20, scale=0)
+
+
+def _list(one: DataType, two: DataType) -> DataType | None:
+    assert one.item is not None
+    assert two.item is not None
+    item = _inside(one.item, two.item)
+    return DataType(name="list", item=item) if item else None
 
 
 def _struct(one: DataType, two: DataType) -> DataType | None:
