@@ -18,7 +18,7 @@ import polars as pl
 from supply_lake.curate import meet, rejects
 from supply_lake.curate.cast import Failure, cast_column, polars_type
 from supply_lake.curate.columns import Matching, match
-from supply_lake.curate.contract import FAILURES, broken, build_schema, key_problems
+from supply_lake.curate.contract import FAILURES, broken, judging, key_problems
 from supply_lake.curate.drift import Drift, differences
 from supply_lake.curate.kinds import as_found, data_type
 from supply_lake.curate.meet import Cast
@@ -63,7 +63,7 @@ class Sifter:
         """The contract, with these columns wider than declared."""
         types = {name: parse_type(kind) for name, kind in grown}
         columns = tuple(retyped(one, types[one.name]) if one.name in types else one for one in self.spec.columns)
-        return build_schema(self.spec.model_copy(update={"columns": columns}) if grown else self.spec)
+        return judging(self.spec.model_copy(update={"columns": columns}) if grown else self.spec)
 
     def sift(self, chunk: RawChunk, src: pl.Series, names: Sequence[str]) -> Sifted:
         """Sort the chunk's records into good and rejected ones; every record is in one of the two.
