@@ -39,6 +39,20 @@ class Matching:
         return not (self.extras or self.unknown or self.problem or self.notes)
 
 
+def column_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Unique names for a header: they are stripped, an empty one becomes ``column_3``, the second ``x`` becomes ``x_2``."""
+    taken: set[str] = set()
+    out = []
+    for at, name in enumerate(names, start=1):
+        base = name.strip() or f"column_{at}"
+        unique, number = base, 2
+        while unique in taken:
+            unique, number = f"{base}_{number}", number + 1
+        taken.add(unique)
+        out.append(unique)
+    return tuple(out)
+
+
 def match(spec: DatasetSpec, header: Sequence[str], *, optional: bool, known: Sequence[SchemaColumn] = ()) -> Matching:
     """Match a file's column names with the declared ones.
 
@@ -73,13 +87,15 @@ def _found(spec: DatasetSpec, header: Sequence[str]) -> dict[str, str]:
     loose: dict[str, str] = {}
     for name in header:
         loose.setdefault(fold(name), name)
-    found: dict[str, str] = {}
+    there, found = set(header), dict[str, str]()
+    taken: set[str] = set()
     for column in spec.columns:
-        exact = [name for name in column.names_in_files if name in header]
+        exact = [name for name in column.names_in_files if name in there]
         near = [loose[fold(name)] for name in column.names_in_files if fold(name) in loose]
-        free = [name for name in (*exact, *near) if name not in found.values()]
-        if free:
-            found[column.name] = free[0]
+        free = next((name for name in (*exact, *near) if name not in taken), None)
+        if free is not None:
+            found[column.name] = free
+            taken.add(free)
     return found
 
 
@@ -98,11 +114,14 @@ def _problem(spec: DatasetSpec, header: Sequence[str], missing: Sequence[str], u
 def _keys(unknown: Sequence[str], known: Sequence[SchemaColumn]) -> dict[str, str]:
     """A key for each undeclared column: the same for the same name, wherever it stands and whatever stands beside it."""
     published = {name: column.name for column in reversed(known) for name in column.sources}
+    alike: dict[str, list[str]] = {}
+    for column in known:
+        for folded in dict.fromkeys(map(fold, column.sources)):
+            alike.setdefault(folded, []).append(column.name)
     keys: dict[str, str] = {}
     for file in sorted(unknown, key=lambda name: (name not in published, name)):
-        near = [column.name for column in known if fold(file) in map(fold, column.sources)]
-        exact = [published[file]] if file in published else []
-        candidates = [*(KNOWN + name for name in (*exact, *near)), FOLDED + fold(file), EXACT + file]
+        names = [*([published[file]] if file in published else []), *alike.get(fold(file), [])]
+        candidates = [*(KNOWN + name for name in names), FOLDED + fold(file), EXACT + file]
         keys[next(key for key in candidates if key not in keys)] = file
     return keys
 

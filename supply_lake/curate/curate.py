@@ -74,7 +74,7 @@ class Staged:
     @property
     def schema_problem(self) -> str:
         """Why the contract refuses the batch for its columns; empty when it does not."""
-        return self.reading.drift.refusal or self.evolved(self._published).problem
+        return self.reading.drift.refusal or self._as_read.problem
 
     @property
     def check_figures(self) -> Mapping[str, int]:
@@ -85,7 +85,7 @@ class Staged:
     def notes(self) -> tuple[str, ...]:
         """What was skipped, coerced, added or passed over."""
         counted = [*self.reading.notes.items(), *self.reading.drift.sentences()]
-        found = sorted([*counted, *((note, 1) for note in self.evolved(self._published).notes)])
+        found = sorted([*counted, *((note, 1) for note in self._as_read.notes)])
         return tuple(f"{note} ({count:,} times)" if count > 1 else note for note, count in found)
 
     @cached_property
@@ -95,12 +95,18 @@ class Staged:
 
     def evolved(self, published: Schema | None) -> Evolved:
         """What the batch publishes, when this is what was published last."""
-        sources = [one.key for one in self.reading.outcomes]
-        return evolve(self.spec, published, self.reading.drift, sources, self.reading.good)
+        return self._as_read if published == self._published else self._evolved(published)
+
+    @cached_property
+    def _as_read(self) -> Evolved:
+        return self._evolved(self._published)
+
+    def _evolved(self, published: Schema | None) -> Evolved:
+        return evolve(self.spec, published, self.reading.drift, self.reading.names, self.reading.good)
 
     def keys(self) -> pl.DataFrame:
         """The distinct primary keys of the good rows."""
-        kinds = self.evolved(self._published).kinds
+        kinds = self._as_read.kinds
         types = {name: polars_type(kinds[name]) for name in self.spec.primary_key}
         good = self.reading.good
         frames = [good.get(at, list(types)).cast(types) for at in range(len(good))]  # type: ignore[arg-type]
@@ -117,7 +123,7 @@ class Staged:
 
     def refuse(self, reason: str) -> Settled:
         """Instead of pass 2: nothing is published, and every good row is set aside with the reason."""
-        return Settled(self.spec, self.reading, self.evolved(self._published), (), self._scratch, refused=reason)
+        return Settled(self.spec, self.reading, self._as_read, (), self._scratch, refused=reason)
 
     def __enter__(self) -> Staged:
         return self

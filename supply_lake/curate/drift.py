@@ -137,8 +137,14 @@ def _count_unknown(drift: Drift, spec: DatasetSpec, name: str, values: pl.Series
 def _note_extras(drift: Drift, raw: pl.DataFrame, src: pl.Series, matching: Matching, failed: pl.Series) -> None:
     if not matching.extras:
         return
+    kinds = {key: data_type(kind) for key, kind in zip(matching.extras, _types(raw, matching), strict=True)}
     good = src.filter(~pl.int_range(len(src), eager=True).is_in(failed.implode())) if len(failed) else src
     for source in good.unique().to_list():
         for key, file in matching.extras.items():
             drift.names.setdefault(key, set()).add(file)
-            drift.need(key, source, data_type(raw.schema[file]))
+            drift.need(key, source, kinds[key])
+
+
+def _types(raw: pl.DataFrame, matching: Matching) -> list[pl.DataType]:
+    schema = raw.schema  # asked for once: Polars makes it anew every time, and a file may have thousands of columns
+    return [schema[file] for file in matching.extras.values()]

@@ -6,7 +6,7 @@ values (``meet``) and rows (``settle``).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from supply_lake.curate.columns import EXACT, FOLDED, KNOWN, fold
@@ -90,17 +90,16 @@ def _discovered(
     terms: Terms, drift: Drift, needs: Mapping[str, Mapping[int, DataType | None]], good: Spool
 ) -> list[tuple[SchemaColumn, str]]:
     """Undeclared columns with their keys: those of before in their order, then new ones by name."""
+    before = _Before(terms.known)
     held = {one.name: (one, KNOWN + one.name) for one in terms.known}
     taken = {column.name.casefold() for column in terms.spec.columns} | {name.casefold() for name in held}
-    used = {key.removeprefix(KNOWN) for key in needs if key.startswith(KNOWN)}
     for key in sorted(filter(_is_key, needs), key=lambda one: (_KEYS.index(one[:2]), one)):
         files = tuple(sorted(drift.names[key]))
-        name = _published_before(key, files, held, used)
+        name = before.name_of(key, files)
         if name is None:
             name = free_name(files[0], taken)
+            taken.add(name.casefold())
             held[name] = (SchemaColumn(name, str(NOTHING), sources=files), key)
-        taken.add(name.casefold())
-        used.add(name)
         one = held[name][0]
         kind = grown(one.kind, needs[key].values())
         kind = kind if kind is not None and _exactly(good, key, kind) else TEXT
@@ -112,16 +111,21 @@ def _is_key(column: str) -> bool:
     return column.startswith(_KEYS)
 
 
-def _published_before(
-    key: str, files: Sequence[str], held: Mapping[str, tuple[SchemaColumn, str]], used: Collection[str]
-) -> str | None:
-    """The name of a column that was published before; another run may have published it since this batch was read."""
-    if key.startswith(KNOWN) and key.removeprefix(KNOWN) in held:
-        return key.removeprefix(KNOWN)
-    free = [one for one, _ in held.values() if one.name not in used]
-    exact = [one.name for one in free if set(files) & set(one.sources)]
-    near = [one.name for one in free if {fold(name) for name in files} & {fold(name) for name in one.sources}]
-    return next(iter((*exact, *near)), None)
+class _Before:
+    """Undeclared columns that were published before; another run may have published them since this batch was read."""
+
+    def __init__(self, known: Sequence[SchemaColumn]) -> None:
+        self._free = {one.name for one in known}
+        self._exact = {name: one.name for one in reversed(known) for name in one.sources}
+        self._near = {fold(name): one.name for one in reversed(known) for name in one.sources}
+
+    def name_of(self, key: str, files: Sequence[str]) -> str | None:
+        """The published name of a column, of which no other has been asked before; ``None`` when it is new."""
+        own = [key.removeprefix(KNOWN)] if key.startswith(KNOWN) else []
+        candidates = [*own, *(self._exact.get(name) for name in files), *(self._near.get(fold(name)) for name in files)]
+        name = next((one for one in candidates if one in self._free), None)
+        self._free.discard(name or "")
+        return name
 
 
 def _brought(
@@ -132,8 +136,9 @@ def _brought(
     known: Schema | None,
 ) -> Iterator[tuple[str, str]]:
     """Column → landing key of the first object that needs what was not published before."""
+    published = known.by_name() if known else {}
     for one in schema.columns:
-        before = known.column(one.name) if known else None
+        before = published.get(one.name)
         held = before.kind if before else parse_type(one.declared) if one.declared else None
         for source, kind in needs.get(keys[one.name], {}).items():
             if held is None or grown(held, [kind]) != held:

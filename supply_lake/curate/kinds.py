@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import polars as pl
 
-from supply_lake.curate.cast import polars_type
+from supply_lake.curate.cast import as_text, polars_type
 from supply_lake.datasets.types import DataType
 from supply_lake.datasets.widening import TEXT, common, is_float, is_number
 
@@ -93,16 +93,9 @@ def stay_exact(values: pl.Series, kind: DataType) -> bool:
 
 def text(values: pl.Series) -> pl.Series:
     """Values as text: times in ISO 8601, nested ones as JSON, bytes as base64."""
-    kind = values.dtype
-    if isinstance(kind, pl.Datetime):
+    if isinstance(values.dtype, pl.Datetime):
         return values.dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ")
-    if kind == pl.Binary:
-        return values.bin.encode("base64")
-    if kind.is_nested():
-        frame = values.alias("v").to_frame()
-        json = frame.select(pl.struct("v").struct.json_encode().str.slice(5).str.head(-1).alias(values.name))[:, 0]
-        return pl.select(pl.when(values.is_not_null()).then(json).alias(values.name))[:, 0]
-    return values.cast(pl.String)
+    return as_text(values)
 
 
 def _instance(kind: Any) -> pl.DataType:

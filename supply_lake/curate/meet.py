@@ -12,13 +12,16 @@ What belongs here: the values of one chunk, after a first cast. What does not: w
 
 from __future__ import annotations
 
+import operator
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import reduce
 
 import polars as pl
 
-from supply_lake.curate.cast import Failure, cast_column, polars_type
+from supply_lake.curate.cast import Failure, cast_column, polars_type, without_nulls
+from supply_lake.curate.cast_values import only
 from supply_lake.curate.columns import Matching
 from supply_lake.curate.kinds import data_type, text
 from supply_lake.curate.schema import RESCUED
@@ -61,23 +64,20 @@ class Cast:
         self.values[column.name] = result.values.alias(column.name)
         if column.name in self.grown:
             self.failures = [one for one in self.failures if one.column != column.name]
-        if result.failure is not None:
-            self.failures.append(result.failure)
-        if result.coerced and column.name not in self.grown:
-            self.notes[f"values of {column.name!r} were written as floats and read as {column.type}"] += result.coerced
+        self.failures += result.failures
+        if column.name not in self.grown:
+            self.notes.update(result.notes)
 
 
 def grow(cast: Cast, raw: pl.DataFrame, matching: Matching, terms: Terms) -> None:
     """Make columns wider for numbers that need it."""
-    for failure, column, source in _failed(cast, raw, matching, terms.spec):
-        rows = failure.rows.arg_true()
-        values = _values(failure, source, rows)
+    for column, rows, values in _failed(cast, raw, matching, terms.spec):
         need = terms.needed(column.name, values)
         if need is not None and need.kind is None:
             cast.refusal = cast.refusal or too_many_digits(column.name)
         elif need is not None and need.kind is not None:
             cast.grown[column.name] = Grown(rows.filter(need.values), values.filter(need.values))
-            cast.take(retyped(column, need.kind), source, terms.spec)
+            cast.take(retyped(column, need.kind), raw[matching.found[column.name]], terms.spec)
     _keep_fine_floats(cast, raw, matching, terms)
 
 
@@ -91,7 +91,7 @@ def rescue(cast: Cast, raw: pl.DataFrame, matching: Matching, terms: Terms) -> N
     kept = _without_which_no_row_is_taken(spec)
     saved = [one for one in cast.failures if one.column not in kept]
     cast.failures = [one for one in cast.failures if one.column in kept]
-    entries = {one.column: _only(one.raw, one.rows) for one in saved}
+    entries = {one.column: only(one.raw, one.rows) for one in saved}
     for one in saved:
         kind = spec.column(one.column).type
         cast.notes[f"values of {one.column!r} are no {kind}; they are null, and in {RESCUED!r}"] += int(one.rows.sum())
@@ -104,11 +104,10 @@ def refuse(cast: Cast, raw: pl.DataFrame, matching: Matching, terms: Terms) -> N
     """Refuse the batch for columns of another type, and for numbers that only a wider type would hold."""
     if terms.spec.format.type == "parquet":
         cast.refusal = _retyped_columns(raw.schema, matching.found, terms.spec)
-    for failure, column, source in _failed(cast, raw, matching, terms.spec):
-        rows = failure.rows.arg_true()
-        need = terms.needed(column.name, _values(failure, source, rows))
+    for column, _, values in _failed(cast, raw, matching, terms.spec):
+        need = terms.needed(column.name, values)
         if need is not None and not cast.refusal:
-            first = failure.raw.gather(rows.filter(need.values))[0]
+            first = values.filter(need.values)[0]
             wider = f" and {need.kind} does" if need.kind else ""
             what = f"column {column.name!r} holds {first}, which {column.type} cannot hold{wider}"
             cast.refusal = f"{what}; {_FROZEN}; declare another type or mend the file"
@@ -130,7 +129,7 @@ def present(raw: pl.Series, spec: DatasetSpec) -> pl.Series:
     """The raw values as text, null where the format says null."""
     if raw.dtype != pl.String:
         return text(raw)
-    return _only(raw, cast_column(raw, _ANY_TEXT, spec).values.is_not_null())
+    return only(raw, without_nulls(raw, _ANY_TEXT, spec.format).is_not_null())
 
 
 def too_many_digits(column: str) -> str:
@@ -152,19 +151,18 @@ def _keep_fine_floats(cast: Cast, raw: pl.DataFrame, matching: Matching, terms: 
 
 def _failed(
     cast: Cast, raw: pl.DataFrame, matching: Matching, spec: DatasetSpec
-) -> Iterator[tuple[Failure, Column, pl.Series]]:
-    """Failures, their columns, and the columns of the file.
+) -> Iterator[tuple[Column, pl.Series, pl.Series]]:
+    """Columns with failures, the rows that failed, and their values as the file has them.
 
-    Not of the column that marks deletes: its values are compared as text, which a wider type would write in another way.
+    Values of text formats come without what the format says to strip. Left out is the column that marks deletes: its values are
+    compared as text, which a wider type would write in another way.
     """
-    for failure in tuple(cast.failures):
-        if spec.tombstone is None or failure.column != spec.tombstone.column:
-            yield failure, spec.column(failure.column), raw[matching.found[failure.column]]
-
-
-def _values(failure: Failure, source: pl.Series, rows: pl.Series) -> pl.Series:
-    """The values that failed, as the file has them; those of text formats without what the format says to strip."""
-    return (failure.raw if source.dtype == pl.String else source).gather(rows)
+    for name in dict.fromkeys(failure.column for failure in cast.failures):
+        if spec.tombstone is None or name != spec.tombstone.column:
+            failures = [failure for failure in cast.failures if failure.column == name]
+            rows = reduce(operator.or_, (failure.rows for failure in failures)).arg_true()
+            source = raw[matching.found[name]]
+            yield spec.column(name), rows, (failures[0].raw if source.dtype == pl.String else source).gather(rows)
 
 
 def _retyped_columns(schema: pl.Schema, found: Mapping[str, str], spec: DatasetSpec) -> str:
@@ -187,10 +185,6 @@ def _without_which_no_row_is_taken(spec: DatasetSpec) -> set[str]:
     roles = [spec.partition_date.column, spec.tombstone.column if spec.tombstone else None]
     strict = [column.name for column in spec.columns if not spec.is_nullable(column)]
     return {*strict, *spec.primary_key, *filter(None, roles)}
-
-
-def _only(values: pl.Series, where: pl.Series) -> pl.Series:
-    return pl.select(pl.when(where).then(values))[:, 0]
 
 
 def _free(name: str, entries: Mapping[str, pl.Series], spec: DatasetSpec) -> str:

@@ -51,9 +51,9 @@ class Schema:
     primary_key: tuple[str, ...] = ()
     evolution: str = ""
 
-    def column(self, name: str) -> SchemaColumn | None:
-        """The column of this name, if there is one."""
-        return next((one for one in self.columns if one.name == name), None)
+    def by_name(self) -> dict[str, SchemaColumn]:
+        """The columns by their names."""
+        return {one.name: one for one in self.columns}
 
     @property
     def discovered(self) -> tuple[SchemaColumn, ...]:
@@ -102,9 +102,9 @@ def difference(before: Schema | None, after: Schema, brought: Mapping[str, str])
     :param before: ``None`` when nothing was published yet
     :param brought: column → landing key of the object that brought its new form
     """
-    old = {one.name: one for one in before.columns} if before else {}
+    old, new = before.by_name() if before else {}, after.by_name()
     changes = [change for one in after.columns for change in _changes(old.get(one.name), one, brought.get(one.name, ""))]
-    gone = [one for one in old.values() if after.column(one.name) is None]
+    gone = [one for one in old.values() if one.name not in new]
     changes += [Change(ChangeKind.REMOVED, one.name, one.type, "") for one in gone]
     return (*changes, *(_rules(before, after) if before else ()))
 

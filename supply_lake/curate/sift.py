@@ -16,7 +16,7 @@ import pandera.polars as pa
 import polars as pl
 
 from supply_lake.curate import meet, rejects
-from supply_lake.curate.cast import Failure, cast_column, polars_type
+from supply_lake.curate.cast import Failure, polars_type, without_nulls
 from supply_lake.curate.columns import Matching, match
 from supply_lake.curate.contract import FAILURES, broken, judging, key_problems
 from supply_lake.curate.drift import Drift, differences
@@ -24,6 +24,7 @@ from supply_lake.curate.kinds import as_found, data_type
 from supply_lake.curate.meet import Cast
 from supply_lake.curate.raw import RawChunk
 from supply_lake.curate.terms import Terms, retyped
+from supply_lake.curate.totals import Sum, sums_of
 from supply_lake.datasets.column import Column
 from supply_lake.datasets.types import parse_type
 
@@ -46,6 +47,7 @@ class Sifted:
     rules: Counter[str] = field(default_factory=Counter)
     notes: Counter[str] = field(default_factory=Counter)
     drift: Drift = field(default_factory=Drift)
+    sums: list[Sum] = field(default_factory=list)
 
 
 class Sifter:
@@ -89,6 +91,7 @@ class Sifter:
             rules=_rules(failures, chunk),
             notes=Counter(chunk.notes) + cast.notes,
             drift=differences(self.terms, raw, src, matching=matching, cast=cast, failed=failures["row"]),
+            sums=sums_of(self.spec, typed, src),
         )
 
     # --- values
@@ -107,7 +110,7 @@ class Sifter:
 
     def _extra(self, raw: pl.Series) -> pl.Series:
         """An undeclared column: text of text formats, the source's own type of typed ones."""
-        return cast_column(raw, _TEXT, self.spec).values if raw.dtype == pl.String else as_found(raw)
+        return without_nulls(raw, _TEXT, self.spec.format) if raw.dtype == pl.String else as_found(raw)
 
     # --- judgement
 

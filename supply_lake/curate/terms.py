@@ -37,7 +37,8 @@ class Terms:
         """The terms after this was published; ``None`` when nothing was."""
         if published is None or declared.evolution is not Evolution.EVOLVE:
             return Terms(declared, declared)
-        columns = tuple(_as_wide(column, published.column(column.name)) for column in declared.columns)
+        before = published.by_name()
+        columns = tuple(_as_wide(column, before.get(column.name)) for column in declared.columns)
         spec = declared if columns == declared.columns else declared.model_copy(update={"columns": columns})
         return Terms(declared, spec, _known(declared, published))
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from supply_lake.curate.cast import number_text
+from supply_lake.curate.cast_numbers import plain_text
 from supply_lake.curate.kinds import data_type
 from supply_lake.datasets.format import Format
 from supply_lake.datasets.types import DataType
@@ -64,7 +64,7 @@ def needed(raw: pl.Series, base: DataType, declared: DataType, form: Format) -> 
 
 
 def _of_text(text: pl.Series, base: DataType, finest: int, form: Format) -> Need | None:
-    plain = number_text(text, form)
+    plain = plain_text(text, form)
     if is_float(base):
         fits = plain.cast(pl.Float64, strict=False).is_finite().fill_null(False)
         return Need(FLOAT64, fits) if base != FLOAT64 and fits.any() else None
