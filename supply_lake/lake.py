@@ -26,7 +26,8 @@ from supply_lake.landing.write import land, land_records, land_stream
 from supply_lake.query import engine
 from supply_lake.query.engine import Answer, View
 from supply_lake.query.live_set import Rejects, live_set, one_snapshot
-from supply_lake.query.tables import identifier
+from supply_lake.query.relations import identifier
+from supply_lake.query.schemas import DatasetSchema
 from supply_lake.settings import Settings
 from supply_lake.snapshots.records import Snapshot
 from supply_lake.storage.object_store import ObjectVersion
@@ -134,6 +135,14 @@ class Lake:
         :raises UnknownSnapshot: there is none of this id
         """
         return self.stores.metadata.snapshot(snapshot_id)
+
+    def schema(self, name: str) -> DatasetSchema:
+        """What a dataset declares and publishes, with every numbered version of it.
+
+        :raises UnknownDataset: no dataset is called so
+        """
+        spec = self._spec(name)
+        return DatasetSchema(spec, tuple(self.stores.metadata.schema_versions(name)))
 
     def objects(self, name: str | None = None, state: ObjectState | None = None) -> Iterator[LedgerEntry]:
         """What is known of every object version that landed, by dataset and key.

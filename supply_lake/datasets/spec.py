@@ -40,9 +40,10 @@ class Mode(StrEnum):
 
 
 class Evolution(StrEnum):
-    """What happens to columns that the contract does not name."""
+    """How files are met that differ from the contract: in columns that it does not name, in values that a type cannot hold."""
 
     EVOLVE = "evolve"
+    RESCUE = "rescue"
     DISCARD = "discard"
     FREEZE = "freeze"
 
