@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal
 import pyarrow as pa
 
 from supply_lake.datasets.spec import DatasetSpec
+from supply_lake.datasets.sql import identifier
 from supply_lake.errors import UnknownSnapshot, UsageError
 from supply_lake.ingest.stores import Stores
 from supply_lake.landing.ledger import LedgerEntry, ObjectState
@@ -23,7 +24,6 @@ from supply_lake.landing.write import land
 from supply_lake.query import engine
 from supply_lake.query.engine import Answer, View
 from supply_lake.query.live_set import Rejects, live_set, one_snapshot
-from supply_lake.query.tables import identifier
 from supply_lake.settings import Settings
 from supply_lake.snapshots.records import Snapshot
 from supply_lake.storage.object_store import ObjectVersion

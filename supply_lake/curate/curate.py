@@ -9,14 +9,16 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
 import polars as pl
 
+from supply_lake.curate.barred import NONE, Barred
 from supply_lake.curate.counts import PartitionRows, Rows
-from supply_lake.curate.settle import LivePart, Settled
+from supply_lake.curate.rejects import place
+from supply_lake.curate.settle import LivePart, Settled, placed
 from supply_lake.curate.source import Source
 from supply_lake.curate.stage import Options, Reading, SourceOutcome, read_all
 from supply_lake.datasets.spec import DatasetSpec
@@ -71,6 +73,14 @@ class Staged:
         """How many rows broke each rule, the most broken first."""
         return dict(self.reading.rules.most_common())
 
+    def broke(self, rule: str) -> tuple[int, str]:
+        """How many rows broke one of the dataset's conditions on rows, and where the first of them stands."""
+        found = sorted((src, one) for (name, src), one in self.reading.broke.items() if name == rule)
+        if not found:
+            return 0, ""
+        src, first = found[0]
+        return sum(one.rows for _, one in found), place(self.sources[src].key, first.line)
+
     @cached_property
     def notes(self) -> tuple[str, ...]:
         """What was skipped, coerced, added or passed over."""
@@ -96,6 +106,10 @@ class Staged:
         text = "\n".join(f"{name} {kind}" for name, kind in [*self.columns, *deleted])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
+    def good(self, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+        """Some columns of the good rows, with ``duels.PLACE``, in the order of delivery; again whenever it is asked for."""
+        return (frame for _, frame in placed(self.reading, columns))
+
     def keys(self) -> pl.DataFrame:
         """The distinct primary keys of the good rows."""
         keys = list(self.spec.primary_key)
@@ -105,13 +119,16 @@ class Staged:
 
     # --- pass 2
 
-    def settle(self, live: Sequence[LivePart]) -> Settled:
-        """Pass 2: the good rows against each other, and against live rows that take part in an upsert."""
-        return Settled(self.spec, self.reading, self.columns, live, self._scratch)
+    def settle(self, live: Sequence[LivePart], barred: Barred = NONE) -> Settled:
+        """Pass 2: the good rows against each other, and against live rows that take part in an upsert.
 
-    def refuse(self, reason: str) -> Settled:
+        :param barred: good rows that a rule sets aside
+        """
+        return Settled(self.spec, self.reading, self.columns, live, self._scratch, barred=barred)
+
+    def refuse(self, reason: str, barred: Barred = NONE) -> Settled:
         """Instead of pass 2: nothing is published, and every good row is set aside with the reason."""
-        return Settled(self.spec, self.reading, self.columns, (), self._scratch, refused=reason)
+        return Settled(self.spec, self.reading, self.columns, (), self._scratch, refused=reason, barred=barred)
 
     def __enter__(self) -> Staged:
         return self

@@ -19,9 +19,10 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from supply_lake.curate import rejects
+from supply_lake.curate.barred import NONE, Barred
 from supply_lake.curate.cast import polars_type
 from supply_lake.curate.counts import PartitionRows, Rows
-from supply_lake.curate.duels import losers
+from supply_lake.curate.duels import PLACE, losers
 from supply_lake.curate.stage import Reading
 from supply_lake.datasets.spec import DatasetSpec, KeyScope
 from supply_lake.datasets.types import DataType
@@ -48,6 +49,7 @@ class Settled:
     live: Sequence[LivePart]
     scratch: Path
     refused: str = ""
+    barred: Barred = NONE
 
     # --- counts
 
@@ -78,12 +80,12 @@ class Settled:
     ) -> PartitionRows:
         by_source = {}
         for at, one in enumerate(self.reading.outcomes):
-            landed, gone = staged.get((at, date), 0), lost.get((at, date), 0)
+            landed, gone, barred = staged.get((at, date), 0), lost.get((at, date), 0), self.barred.counts[at, date]
             if landed:
                 by_source[one.key] = Rows(
                     landed=landed,
-                    published=0 if self.refused else landed - gone,
-                    rejected=landed if self.refused else 0,
+                    published=0 if self.refused else landed - gone - barred,
+                    rejected=landed if self.refused else barred,
                     deduplicated=0 if self.refused else gone,
                 )
         rows = sum(by_source.values(), Rows())
@@ -106,17 +108,43 @@ class Settled:
         for at, ordinals in self._staged_places():
             if any(day == date for _, day in good.shares(at)):
                 frame = good.get(at)
-                keep = ~self._lost_mask(ordinals) & (frame["_date"] == date)
+                keep = self._staying(ordinals) & (frame["_date"] == date)
                 if keep.any():
                     yield self._published(frame.filter(keep))
+
+    def standing(self, columns: Sequence[str], *, date: dt.date | None = None, new: bool = False) -> Iterator[pl.DataFrame]:
+        """Some columns of the rows that stay, of one partition or of all, with ``duels.PLACE``.
+
+        What is carried over has negative ordinals. Rows that a tombstone hides are no rows here.
+
+        :param new: only rows that this batch brings
+        """
+        types = self._types_of(columns)
+        for part, ordinals, frame in () if new else self._live_frames([*columns, "_line", "_deleted"]):
+            if date in (None, part.partition):
+                rows = _typed(frame, columns, types).with_columns(*_live_places(part, ordinals, frame))
+                yield rows.filter(~self._lost_mask(ordinals) & _visible(frame))
+        for ordinals, frame in placed(self.reading, [*columns, "_deleted"]):
+            keep = self._staying(ordinals) & _visible(frame)
+            rows = _typed(frame, columns, types).with_columns(frame[name] for name in PLACE)
+            yield rows.filter(keep if date is None else keep & (frame["_date"] == date))
+
+    def _staying(self, ordinals: pl.Series) -> pl.Series:
+        """Which of these staged rows are published."""
+        return ~(self._lost_mask(ordinals) | self.barred.mask(ordinals))
 
     def rejects(self) -> Iterator[pl.DataFrame]:
         """Every row that is set aside, in the rejects schema."""
         yield from self.reading.aside
         good = self.reading.good
         for at, ordinals in self._staged_places():
+            barred = self.barred.mask(ordinals)
+            if barred.any():
+                frame = good.get(at).filter(barred)
+                yield rejects.from_barred(self._published(frame), self.barred.reasons(ordinals.filter(barred), frame))
             if self.refused:
-                yield rejects.from_good_rows(self._published(good.get(at)), f"the batch is rejected: {self.refused}")
+                frame = self._published(good.get(at).filter(~barred))
+                yield rejects.from_good_rows(frame, f"the batch is rejected: {self.refused}")
                 continue
             lost = self._lost_mask(ordinals)
             if lost.any():
@@ -193,16 +221,15 @@ class Settled:
     def _key_frames(self, keys: Sequence[str]) -> Iterator[pl.DataFrame]:
         order = [self.spec.order_by] if self.spec.order_by else []
         values = [name for name in dict.fromkeys([*keys, *order]) if name != "_date"]
-        types = {name: polars_type(kind) for name, kind in self.columns}
+        types = self._types_of(values)
         for part, ordinals, frame in self._live_frames([*values, "_line"]):
-            yield _typed(frame, values, types).with_columns(
-                ordinals, pl.lit(-1, pl.Int32).alias("_src"), frame["_line"], pl.lit(part.partition).alias("_date")
-            )
-        good = self.reading.good
-        for at, ordinals in self._staged_places():
-            frame = good.get(at, [*values, "_src", "_line", "_date"])
-            places = [ordinals, frame["_src"], frame["_line"], frame["_date"]]
-            yield _typed(frame, values, types).with_columns(*places)
+            yield _typed(frame, values, types).with_columns(*_live_places(part, ordinals, frame))
+        for ordinals, frame in placed(self.reading, values):
+            rows = _typed(frame, values, types).with_columns(frame[name] for name in PLACE)
+            yield rows.filter(~self.barred.mask(ordinals)) if self.barred else rows
+
+    def _types_of(self, names: Sequence[str]) -> dict[str, pl.DataType]:
+        return {name: polars_type(kind) for name, kind in self.columns if name in names}
 
     @cached_property
     def _lost(self) -> np.ndarray:
@@ -254,6 +281,27 @@ class Settled:
         for src, date, rows in frame.rows():
             found[src, date] += rows
         return dict(found)
+
+
+def placed(reading: Reading, columns: Sequence[str]) -> Iterator[tuple[pl.Series, pl.DataFrame]]:
+    """Every staged frame in the order of delivery: its ordinals, and those of the columns that it has, with ``duels.PLACE``."""
+    first = 0
+    for at in range(len(reading.good)):
+        frame = reading.good.get(at, [*columns, "_src", "_line", "_date"])
+        ordinals = pl.int_range(first, first + frame.height, eager=True).alias("_ordinal")
+        yield ordinals, frame.with_columns(ordinals)
+        first += frame.height
+
+
+def _live_places(part: LivePart, ordinals: pl.Series, frame: pl.DataFrame) -> list[pl.Series | pl.Expr]:
+    return [ordinals, pl.lit(-1, pl.Int32).alias("_src"), frame["_line"], pl.lit(part.partition).alias("_date")]
+
+
+def _visible(frame: pl.DataFrame) -> pl.Series:
+    """Which rows no tombstone hides."""
+    if "_deleted" not in frame.columns:
+        return pl.repeat(True, frame.height, dtype=pl.Boolean, eager=True)
+    return ~frame["_deleted"].fill_null(False)
 
 
 def _typed(frame: pl.DataFrame, names: Sequence[str], types: Mapping[str, pl.DataType]) -> pl.DataFrame:

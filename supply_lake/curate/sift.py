@@ -17,8 +17,10 @@ import polars as pl
 from supply_lake.curate import rejects
 from supply_lake.curate.cast import CastResult, cast_column, polars_type
 from supply_lake.curate.columns import Matching, match
+from supply_lake.curate.conditions import Broke, Conditions
 from supply_lake.curate.contract import FAILURES, broken, build_schema, key_problems
 from supply_lake.curate.raw import RawChunk
+from supply_lake.datasets.condition import PARTITION_DATE
 from supply_lake.datasets.spec import DatasetSpec, Evolution
 
 OPTIONAL_COLUMNS = ("json", "jsonl")
@@ -37,6 +39,7 @@ class Sifted:
     landed: int
     rules: Counter[str] = field(default_factory=Counter)
     notes: Counter[str] = field(default_factory=Counter)
+    broke: dict[tuple[str, int], Broke] = field(default_factory=dict)
     problem: str = ""
 
 
@@ -46,6 +49,7 @@ class Sifter:
     def __init__(self, spec: DatasetSpec, landing_date: dt.date) -> None:
         self.spec, self.landing_date = spec, landing_date
         self.schema = build_schema(spec)
+        self.conditions = Conditions(spec)
         self._optional = spec.format.type in OPTIONAL_COLUMNS
         self._match = lru_cache(maxsize=256)(self._matching)
 
@@ -65,9 +69,14 @@ class Sifter:
         notes.update(dict.fromkeys(matching.notes, 1))
         typed, failures, coerced = self._cast(chunk.frame, matching)
         notes.update(coerced)
-        failures = (
-            _every_row(height, matching.problem) if matching.problem else self._judge(typed, failures, chunk.frame, matching)
-        )
+        broke: dict[tuple[str, int], Broke] = {}
+        if matching.problem:
+            failures = _every_row(height, matching.problem)
+        else:
+            failures = self._judge(typed, failures, chunk.frame, matching)
+            if self.conditions:
+                broken_conditions, broke = self._judge_rows(typed, chunk.lines, src)
+                failures = pl.concat([failures, broken_conditions])
         good = self._good(typed, failures, chunk.lines, src)
         aside = bad
         if failures.height:
@@ -79,6 +88,7 @@ class Sifter:
             landed=height + len(chunk.bad),
             rules=_rules(failures, chunk),
             notes=notes,
+            broke=broke,
             problem=matching.problem if self.spec.evolution is Evolution.FREEZE else "",
         )
 
@@ -110,6 +120,14 @@ class Sifter:
             later = later.join(failures.select("row", "column"), on=["row", "column"], how="anti", nulls_equal=True)
         return pl.concat([failures, _with_raw_values(later, raw, matching)])
 
+    def _judge_rows(
+        self, typed: pl.DataFrame, lines: pl.Series, src: pl.Series
+    ) -> tuple[pl.DataFrame, dict[tuple[str, int], Broke]]:
+        """Failures of the dataset's conditions on rows, and how many rows broke each, warnings included."""
+        dated = typed.with_columns(self._date().alias(PARTITION_DATE))
+        broken_conditions = self.conditions.broken(dated)
+        return self.conditions.failures(broken_conditions, dated), self.conditions.tally(broken_conditions, lines, src)
+
     def _undated(self, typed: pl.DataFrame) -> pl.DataFrame:
         column = self.spec.partition_date.column
         if column is None or not typed[column].has_nulls():
@@ -124,10 +142,14 @@ class Sifter:
             frame = frame.filter(ok)
         return frame.with_columns(*self._marks())
 
+    def _date(self) -> pl.Expr:
+        """The partition date of a row."""
+        column = self.spec.partition_date.column
+        return pl.lit(self.landing_date) if column is None else pl.col(column).cast(pl.Date)
+
     def _marks(self) -> list[pl.Expr]:
-        column, tombstone = self.spec.partition_date.column, self.spec.tombstone
-        date = pl.lit(self.landing_date) if column is None else pl.col(column).cast(pl.Date)
-        marks = [date.alias("_date")]
+        tombstone = self.spec.tombstone
+        marks = [self._date().alias("_date")]
         if tombstone is not None:
             text = pl.col(tombstone.column).cast(pl.String)
             marks.append(text.is_in(list(tombstone.values)).fill_null(False).alias("_deleted"))

@@ -18,7 +18,8 @@ from pathlib import Path
 
 import polars as pl
 
-from supply_lake.curate import rejects
+from supply_lake.curate import conditions, rejects
+from supply_lake.curate.conditions import Broke
 from supply_lake.curate.raw import BadRecord, EmptyObject, RawChunk
 from supply_lake.curate.read_csv import CsvReader
 from supply_lake.curate.read_json import read_document, read_lines
@@ -55,13 +56,17 @@ class SourceOutcome:
 
 @dataclass(slots=True)
 class Reading:
-    """The result of pass 1. ``good`` and ``aside`` are spools of frames; the other fields count and tell."""
+    """The result of pass 1. ``good`` and ``aside`` are spools of frames; the other fields count and tell.
+
+    ``broke`` counts rows by the condition that they break and their source, whether it rejects or warns.
+    """
 
     good: Spool
     aside: Spool
     outcomes: list[SourceOutcome]
     rules: Counter[str] = field(default_factory=Counter)
     notes: Counter[str] = field(default_factory=Counter)
+    broke: dict[tuple[str, int], Broke] = field(default_factory=dict)
     problem: str = ""
 
 
@@ -190,6 +195,7 @@ def _keep(reading: Reading, sifted: Sequence[Sifted]) -> None:
             reading.aside.append(one.aside)
         reading.rules.update(one.rules)
         reading.notes.update(one.notes)
+        conditions.add(reading.broke, one.broke)
         reading.problem = reading.problem or one.problem
 
 
@@ -202,6 +208,7 @@ def _drop_broken(reading: Reading, names: Sequence[str]) -> None:
     if not broken:
         return
     keys = [names[at] for at in broken]
+    reading.broke = {(rule, at): one for (rule, at), one in reading.broke.items() if at not in broken}
     _filter(reading.good, ~pl.col("_src").is_in(broken))
     _filter(reading.aside, ~pl.col("source").is_in(keys))
     unreadable = [

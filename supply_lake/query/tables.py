@@ -21,7 +21,7 @@ from typing import Literal
 import duckdb
 
 from supply_lake.datasets.spec import DatasetSpec
-from supply_lake.datasets.types import DataType
+from supply_lake.datasets.sql import duckdb_type, identifier
 from supply_lake.query.live_set import LiveSet, Rejects
 from supply_lake.query.relations import LakeFile, Relations, quoted
 from supply_lake.snapshots.records import Snapshot
@@ -36,25 +36,6 @@ REJECTS = {
     "raw": "VARCHAR",
 }
 _HIDDEN = {*LINEAGE, "_file_snapshot", "_deleted"}
-_TYPES = {
-    "string": "VARCHAR",
-    "boolean": "BOOLEAN",
-    "int8": "TINYINT",
-    "int16": "SMALLINT",
-    "int32": "INTEGER",
-    "int64": "BIGINT",
-    "uint8": "UTINYINT",
-    "uint16": "USMALLINT",
-    "uint32": "UINTEGER",
-    "uint64": "UBIGINT",
-    "float32": "FLOAT",
-    "float64": "DOUBLE",
-    "date": "DATE",
-    "time": "TIME",
-    "timestamp": "TIMESTAMP WITH TIME ZONE",
-    "json": "VARCHAR",
-    "binary": "BLOB",
-}
 Kind = Literal["", "__rows", "__rejects"]
 
 
@@ -93,22 +74,6 @@ def rejects_view(relations: Relations, store: ObjectStore, spec: DatasetSpec, st
     where = f" WHERE NOT ({' OR '.join(read_again)})" if read_again else ""
     listed = f"{_list(REJECTS)}, _partition_date, _file_snapshot AS _snapshot_id"
     return {name: f"SELECT {listed} FROM {relations.over(store, files)}{where}"}
-
-
-def duckdb_type(kind: DataType) -> str:
-    """The DuckDB type that a published column of this type is read as."""
-    if kind.name == "decimal":
-        return f"DECIMAL({kind.precision},{kind.scale})"
-    if kind.item is not None:
-        return f"{duckdb_type(kind.item)}[]"
-    if kind.name == "struct":
-        return f"STRUCT({', '.join(f'{identifier(name)} {duckdb_type(field)}' for name, field in kind.fields)})"
-    return _TYPES[kind.name]
-
-
-def identifier(name: str) -> str:
-    """The name as an SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _by_schema(snapshots: Sequence[Snapshot]) -> list[list[LakeFile]]:
