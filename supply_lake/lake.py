@@ -45,6 +45,7 @@ class DatasetState:
 
     ``rows`` counts the rows in live files, those that a tombstone hides included; ``bytes`` are those of the live files.
     ``commit`` is 0 and ``committed_at`` is ``None`` before the first commit. ``pending`` counts landed objects that wait.
+    ``late`` is how long ago the newest commit went stale, by the declared freshness; ``None`` when it did not, or never could.
     """
 
     spec: DatasetSpec
@@ -55,6 +56,7 @@ class DatasetState:
     rows: int
     bytes: int
     pending: int
+    late: dt.timedelta | None = None
 
 
 class Lake:
@@ -111,6 +113,7 @@ class Lake:
             rows=sum(one.rows_total for one in live),
             bytes=sum(one.bytes for one in live),
             pending=pending,
+            late=_late(spec, last.committed_at if last else None),
         )
 
     def snapshots(self, name: str, *, limit: int | None = None) -> list[Snapshot]:
@@ -258,3 +261,10 @@ class Lake:
 
     def _spec(self, name: str) -> DatasetSpec:
         return self.stores.registry.get(name)
+
+
+def _late(spec: DatasetSpec, committed_at: dt.datetime | None) -> dt.timedelta | None:
+    if spec.freshness is None or committed_at is None:
+        return None
+    late = dt.datetime.now(dt.UTC) - committed_at - dt.timedelta(hours=spec.freshness.max_age_hours)
+    return late if late > dt.timedelta() else None

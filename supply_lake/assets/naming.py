@@ -11,7 +11,6 @@ from supply_lake.datasets.spec import DatasetSpec
 
 CONTRACT = "contract"
 CONSERVATION = "conservation"
-CHECKS = (CONTRACT, CONSERVATION)
 ASSET_JOB = "__ASSET_JOB"
 """Dagster's own job over all assets. A job per schedule would make loading grow with datasets × schedules."""
 PENDING_TAG = "supply_lake/pending"
@@ -39,6 +38,11 @@ def lake_key(name: str) -> dg.AssetKey:
 def op_name(name: str) -> str:
     """The step that curates the dataset; also its pool, which production limits to one run at a time."""
     return f"lake__{name}"
+
+
+def checks(spec: DatasetSpec) -> list[str]:
+    """The names of the dataset's checks: those that every dataset has, and one for each of its rules."""
+    return [CONTRACT, CONSERVATION, *(rule.name for rule in spec.quality)]
 
 
 def partitions(spec: DatasetSpec) -> dg.DailyPartitionsDefinition:

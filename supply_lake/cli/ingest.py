@@ -58,7 +58,8 @@ def _report(batches: Sequence[Batch]) -> None:
         [[b.dataset, str(b.landing_date), b.status, b.commit, len(b.sources), *four(b.rows)] for b in batches],
     )
     for batch in batches:
-        for note in [batch.reason, *batch.notes]:
+        warnings = [f"warning of rule {one.rule}: {one.told}" for one in batch.warnings]
+        for note in [batch.reason, *warnings, *batch.notes]:
             if note:
                 click.echo(f"{batch.dataset} {batch.landing_date}: {note}")
 

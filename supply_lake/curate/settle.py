@@ -122,11 +122,11 @@ class Settled:
         types = self._types_of(columns)
         for part, ordinals, frame in () if new else self._live_frames([*columns, "_line", "_deleted"]):
             if date in (None, part.partition):
-                rows = _typed(frame, columns, types).with_columns(*_live_places(part, ordinals, frame))
+                rows = _typed(_placed_live(part, ordinals, frame), columns, types)
                 yield rows.filter(~self._lost_mask(ordinals) & _visible(frame))
         for ordinals, frame in placed(self.reading, [*columns, "_deleted"]):
             keep = self._staying(ordinals) & _visible(frame)
-            rows = _typed(frame, columns, types).with_columns(frame[name] for name in PLACE)
+            rows = _typed(frame, columns, types)
             yield rows.filter(keep if date is None else keep & (frame["_date"] == date))
 
     def _staying(self, ordinals: pl.Series) -> pl.Series:
@@ -223,9 +223,9 @@ class Settled:
         values = [name for name in dict.fromkeys([*keys, *order]) if name != "_date"]
         types = self._types_of(values)
         for part, ordinals, frame in self._live_frames([*values, "_line"]):
-            yield _typed(frame, values, types).with_columns(*_live_places(part, ordinals, frame))
+            yield _typed(_placed_live(part, ordinals, frame), values, types)
         for ordinals, frame in placed(self.reading, values):
-            rows = _typed(frame, values, types).with_columns(frame[name] for name in PLACE)
+            rows = _typed(frame, values, types)
             yield rows.filter(~self.barred.mask(ordinals)) if self.barred else rows
 
     def _types_of(self, names: Sequence[str]) -> dict[str, pl.DataType]:
@@ -293,8 +293,8 @@ def placed(reading: Reading, columns: Sequence[str]) -> Iterator[tuple[pl.Series
         first += frame.height
 
 
-def _live_places(part: LivePart, ordinals: pl.Series, frame: pl.DataFrame) -> list[pl.Series | pl.Expr]:
-    return [ordinals, pl.lit(-1, pl.Int32).alias("_src"), frame["_line"], pl.lit(part.partition).alias("_date")]
+def _placed_live(part: LivePart, ordinals: pl.Series, frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.with_columns(ordinals, pl.lit(-1, pl.Int32).alias("_src"), pl.lit(part.partition).alias("_date"))
 
 
 def _visible(frame: pl.DataFrame) -> pl.Series:
@@ -305,7 +305,7 @@ def _visible(frame: pl.DataFrame) -> pl.Series:
 
 
 def _typed(frame: pl.DataFrame, names: Sequence[str], types: Mapping[str, pl.DataType]) -> pl.DataFrame:
+    """Some columns in their types, null where the frame has none, with ``duels.PLACE``."""
     present = set(frame.columns)
-    return frame.select(
-        (pl.col(name).cast(types[name]) if name in present else pl.lit(None, types[name])).alias(name) for name in names
-    )
+    values = [(pl.col(name).cast(types[name]) if name in present else pl.lit(None, types[name])).alias(name) for name in names]
+    return frame.select(*values, *PLACE)

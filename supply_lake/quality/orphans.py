@@ -69,11 +69,13 @@ def _distinct(frames: Iterator[pl.DataFrame], columns: list[str], number: int, p
 def _missing(
     wanted: pl.DataFrame, theirs: Sequence[LivePart], pairs: Sequence[tuple[str, str]], types: Mapping[str, pl.DataType]
 ) -> pl.DataFrame:
-    """The values that the other dataset does not have."""
+    """The values that the other dataset does not have. Once all are found, no further file is opened."""
     names = {their: our for our, their in pairs}
-    bounds = {their: (wanted[our].min(), wanted[our].max()) for our, their in pairs} if wanted.height else {}
-    for _, frame in read(theirs, {their: types[our] for our, their in pairs}, bounds):
+    their_types = {their: types[our] for our, their in pairs}
+    for part in theirs:
         if not wanted.height:
             break
-        wanted = wanted.join(frame.rename(names), on=list(names.values()), how="anti")
+        bounds = {their: (wanted[our].min(), wanted[our].max()) for our, their in pairs}
+        for _, frame in read([part], their_types, bounds):
+            wanted = wanted.join(frame.rename(names), on=list(names.values()), how="anti")
     return wanted

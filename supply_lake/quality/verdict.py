@@ -53,7 +53,8 @@ def of_rows(
     :param first: where the first of them stands
     """
     share = rows / of if of else 0.0
-    told = f"{rows:,} of {of:,} rows break it ({share:.1%}, where {allowed:.1%} may)" if rows else f"all {of:,} rows keep it"
+    may = f"{allowed:.1%} may" if allowed else "none may"
+    told = f"{rows:,} of {of:,} rows break it ({share:.1%}, where {may})" if rows else f"all {of:,} rows keep it"
     if rows and first:
         told += f"; the first is {first}"
     return Verdict(
