@@ -24,12 +24,14 @@ _NEWEST = "select unnest(newest) from (select max_by(t, updated_at) newest from 
 def ours(csv: Path, folder: Path) -> Callable[[], int]:
     """Everything: cast, validate, reject, deduplicate, write rows and rejects."""
     import datetime as dt
+    from concurrent.futures import ThreadPoolExecutor
+    from functools import partial
 
     import shipments
 
     from supply_lake.curate.curate import Options, Source, stage
     from supply_lake.datasets.spec import DatasetSpec
-    from supply_lake.snapshots.parquet import write_parts
+    from supply_lake.snapshots.parquet import ROWS_PER_REJECTS_GROUP, write_parts
     from supply_lake.storage.object_store import ObjectStore
 
     spec = DatasetSpec.model_validate(shipments.SPEC)
@@ -39,9 +41,13 @@ def ours(csv: Path, folder: Path) -> Callable[[], int]:
     def work() -> int:
         with stage(spec, [source], landing_date=shipments.DAY, scratch=folder / "scratch", options=Options()) as staged:
             settled = staged.settle([])
-            for date in settled.changed_partitions:
-                write_parts(lake, spec, date, "snapshot", settled.tables(date))
-            write_parts(rejects, spec, shipments.DAY, "snapshot", settled.rejects())
+            dates = settled.changed_partitions
+            with ThreadPoolExecutor(1) as pool:  # as a batch does
+                into = partial(write_parts, rejects, spec, shipments.DAY, "snapshot", rows_per_group=ROWS_PER_REJECTS_GROUP)
+                aside = pool.submit(into, settled.rejects())
+                for date in dates:
+                    write_parts(lake, spec, date, "snapshot", settled.tables(date))
+            aside.result()
             assert settled.rows.balanced
             return settled.rows.published
 

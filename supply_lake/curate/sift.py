@@ -18,7 +18,7 @@ from supply_lake.curate import rejects
 from supply_lake.curate.cast import CastResult, cast_column, polars_type
 from supply_lake.curate.columns import Matching, match
 from supply_lake.curate.conditions import Broke, Conditions
-from supply_lake.curate.contract import FAILURES, broken, build_schema, key_problems
+from supply_lake.curate.contract import FAILURES, broken, judging, key_problems
 from supply_lake.curate.raw import RawChunk
 from supply_lake.datasets.condition import PARTITION_DATE
 from supply_lake.datasets.spec import DatasetSpec, Evolution
@@ -48,7 +48,7 @@ class Sifter:
 
     def __init__(self, spec: DatasetSpec, landing_date: dt.date) -> None:
         self.spec, self.landing_date = spec, landing_date
-        self.schema = build_schema(spec)
+        self.schema = judging(spec)
         self.conditions = Conditions(spec)
         self._optional = spec.format.type in OPTIONAL_COLUMNS
         self._match = lru_cache(maxsize=256)(self._matching)

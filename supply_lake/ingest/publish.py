@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from supply_lake.curate.barred import Barred
@@ -23,8 +24,8 @@ from supply_lake.ingest.audit import Audit, Findings
 from supply_lake.ingest.content import inspect
 from supply_lake.ingest.stores import Stores
 from supply_lake.snapshots.key_filter import candidates
-from supply_lake.snapshots.parquet import write_parts
-from supply_lake.snapshots.records import Batch, Outcome, Snapshot, Status
+from supply_lake.snapshots.parquet import ROWS_PER_REJECTS_GROUP, write_parts
+from supply_lake.snapshots.records import Batch, DataFile, Outcome, Snapshot, Status
 from supply_lake.snapshots.store import Proposal
 from supply_lake.storage.layout import new_snapshot_id, snapshot_dir
 from supply_lake.storage.object_store import ObjectVersion
@@ -170,16 +171,19 @@ class _Publication:
     # --- writing
 
     def _write(self, settled: Settled, findings: Findings, after: AfterCommit) -> tuple[Snapshot, ...]:
-        """Write every changed partition's files, and the rejects beside the first."""
+        """Write every changed partition's files and, at the same time, the rejects beside the first."""
         shares = self.accounts.shares(settled)
-        snapshots = [
-            replace(self._write_one(settled, date, share), quality=findings.of(date), measures=after.measures(date))
-            for date, share in shares.items()
+        blanks = [
+            replace(self._blank(date, Status.COMMITTED), quality=findings.of(date), measures=after.measures(date))
+            for date in shares
         ]
-        return (self._with_rejects(snapshots[0], settled), *snapshots[1:])
+        with ThreadPoolExecutor(1, thread_name_prefix="rejects") as pool:
+            rejects = pool.submit(self._write_rejects, blanks[0], settled)
+            snapshots = [self._write_one(settled, blank, share) for blank, share in zip(blanks, shares.values(), strict=True)]
+        return (replace(snapshots[0], rejects=rejects.result()), *snapshots[1:])
 
-    def _write_one(self, settled: Settled, date: dt.date, share: Share) -> Snapshot:
-        blank = self._blank(date, Status.COMMITTED)
+    def _write_one(self, settled: Settled, blank: Snapshot, share: Share) -> Snapshot:
+        date = blank.partition
         written = write_parts(self.stores.lake, self.spec, date, blank.id, settled.tables(date))
         return replace(
             blank,
@@ -209,11 +213,17 @@ class _Publication:
             source_system={"system": self.spec.source.system, **self.spec.source.metadata},
         )
 
-    def _with_rejects(self, snapshot: Snapshot, settled: Settled) -> Snapshot:
+    def _write_rejects(self, snapshot: Snapshot, settled: Settled) -> tuple[DataFile, ...]:
         if settled.rows.rejected + settled.rows.deduplicated == 0:
-            return snapshot
-        written = write_parts(self.stores.rejects, self.spec, snapshot.partition, snapshot.id, settled.rejects())
-        return replace(snapshot, rejects=written.files)
+            return ()
+        return write_parts(
+            self.stores.rejects,
+            self.spec,
+            snapshot.partition,
+            snapshot.id,
+            settled.rejects(),
+            rows_per_group=ROWS_PER_REJECTS_GROUP,
+        ).files
 
     def _forget(self, snapshots: Sequence[Snapshot]) -> None:
         """Take the files of a lost race away; what cannot be deleted now is unreachable and harmless."""
@@ -251,7 +261,7 @@ class _Publication:
             sources=self.accounts.sources(settled.by_source),
             quality=findings.verdicts,
         )
-        snapshot = self._with_rejects(snapshot, settled)
+        snapshot = replace(snapshot, rejects=self._write_rejects(snapshot, settled))
         batch = self._batch(status, settled, findings, (snapshot,), reason)
         return self.stores.metadata.record(batch, self.work.objects)
 

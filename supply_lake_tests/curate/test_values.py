@@ -71,7 +71,7 @@ def test_p8_decimals_are_exact_or_rejected() -> None:
     assert rejected == [one for one in bad if one]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**6), max_value=10**6), min_size=1, max_size=9)
 )

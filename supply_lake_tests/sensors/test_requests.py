@@ -136,7 +136,9 @@ def test_a_run_whose_process_is_gone_is_reported_and_frees_its_batches(
     assert instance.get_run_by_id(run_id).status is DagsterRunStatus.FAILURE
 
 
-@pytest.mark.parametrize("worker", ["", "elsewhere:1", f"{socket.gethostname()}:{os.getpid()}"])
+@pytest.mark.parametrize(
+    "worker", ["", "elsewhere:1", f"{socket.gethostname()}:{os.getpid()}"], ids=["unmarked", "elsewhere", "this process"]
+)
 def test_a_run_whose_process_may_be_alive_is_waited_for(
     instance: dg.DagsterInstance, settings: Settings, registry: Registry, worker: str
 ) -> None:
