@@ -18,7 +18,7 @@ import polars as pl
 
 from supply_lake.curate.barred import NONE, Bar, Barred
 from supply_lake.curate.cast import polars_type
-from supply_lake.curate.curate import Settled, Staged
+from supply_lake.curate.curate import LivePart, Settled, Staged
 from supply_lake.curate.rejects import place
 from supply_lake.datasets.quality import References, Rule, Severity
 from supply_lake.datasets.spec import DatasetSpec
@@ -26,8 +26,10 @@ from supply_lake.ingest.after_commit import AfterCommit, live_part
 from supply_lake.ingest.stores import Stores
 from supply_lake.quality.doubles import Frames, doubles
 from supply_lake.quality.judge import judge
+from supply_lake.quality.live_rows import Bounds
 from supply_lake.quality.orphans import comparable, orphans
 from supply_lake.quality.verdict import Verdict, of_rows
+from supply_lake.snapshots.key_filter import may_hold
 
 ROUNDS = 50
 """How often it is looked for rows that double another, when those that were found are rejected."""
@@ -101,9 +103,13 @@ class Audit:
         commit = self._stores.metadata.last_commit(other.name)
         live = self._stores.metadata.live(other.name, commit) if commit else []
         types = {our: comparable(self._spec.types[our], other.types[their]) for our, their in reference.pairs}
-        parts = [live_part(self._stores, snapshot, file.path) for snapshot in live for file in snapshot.files]
         rows = self._good(reference.columns)
-        found = orphans(rows, parts, reference.pairs, types)
+
+        def theirs(bounds: Bounds) -> list[LivePart]:
+            near = [one for one in live if may_hold(one, bounds)]
+            return [live_part(self._stores, snapshot, file.path) for snapshot in near for file in snapshot.files]
+
+        found = orphans(rows, theirs, reference.pairs, types)
         verdict = self._of_rows(rule, found.height, _first(found, rows, self._staged), commits=((other.name, commit),))
         their = ", ".join(their for _, their in reference.pairs)
         bar = Bar(reference.columns, f"breaks {rule.name}: is no {their} of {other.name}")

@@ -57,17 +57,18 @@ def overlaps(group: pq.RowGroupMetaData, bounds: Bounds) -> bool:
 
 
 class Sought:
-    """The values that new rows have in some columns: their hashes and bounds. Rows with a null among them are not sought."""
+    """The values that rows have in some columns: their hashes and bounds. Rows with a null among them are not sought."""
 
     def __init__(self, frames: Iterable[pl.DataFrame], columns: Sequence[str]) -> None:
         self.columns = list(columns)
-        self.hashes = np.empty(0, np.uint64)
         self.bounds: dict[str, tuple[Any, Any]] = {}
+        parts = [np.empty(0, np.uint64)]
         for frame in frames:
             whole = frame.select(self.columns).drop_nulls()
             if whole.height:
-                self.hashes = np.union1d(self.hashes, hashes(whole))
+                parts.append(np.unique(hashes(whole)))
                 self.bounds = {name: self._wider(name, whole[name]) for name in self.columns}
+        self.hashes = np.unique(np.concatenate(parts))
 
     def _wider(self, name: str, values: pl.Series) -> tuple[Any, Any]:
         low, high = self.bounds.get(name, (values.min(), values.max()))

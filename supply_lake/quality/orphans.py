@@ -6,7 +6,7 @@ only the columns that are named are read, and no row group that cannot hold any 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import polars as pl
 
@@ -16,12 +16,12 @@ from supply_lake.curate.duels import ROWS_AT_ONCE
 from supply_lake.curate.settle import LivePart
 from supply_lake.datasets.types import DataType
 from supply_lake.quality.doubles import Frames
-from supply_lake.quality.live_rows import Sought, hashes, read
+from supply_lake.quality.live_rows import Bounds, Sought, hashes, read
 
 
 def orphans(
     rows: Frames,
-    theirs: Sequence[LivePart],
+    theirs: Callable[[Bounds], Sequence[LivePart]],
     pairs: Sequence[tuple[str, str]],
     types: Mapping[str, pl.DataType],
     *,
@@ -29,6 +29,7 @@ def orphans(
 ) -> pl.DataFrame:
     """The rows that refer to nothing, in the columns of ``barred.PLACES``. Rows with a null among the values refer to nobody.
 
+    :param theirs: live files of the other dataset that may hold rows within bounds, by the names of its columns
     :param pairs: our column and theirs
     :param types: the type in which both are compared, by our column
     :param at_once: distinct values that are looked up at a time
@@ -67,15 +68,21 @@ def _distinct(frames: Iterator[pl.DataFrame], columns: list[str], number: int, p
 
 
 def _missing(
-    wanted: pl.DataFrame, theirs: Sequence[LivePart], pairs: Sequence[tuple[str, str]], types: Mapping[str, pl.DataType]
+    wanted: pl.DataFrame,
+    theirs: Callable[[Bounds], Sequence[LivePart]],
+    pairs: Sequence[tuple[str, str]],
+    types: Mapping[str, pl.DataType],
 ) -> pl.DataFrame:
     """The values that the other dataset does not have. Once all are found, no further file is opened."""
     names = {their: our for our, their in pairs}
     their_types = {their: types[our] for our, their in pairs}
-    for part in theirs:
+    for part in theirs(_bounds(wanted, pairs)) if wanted.height else ():
         if not wanted.height:
             break
-        bounds = {their: (wanted[our].min(), wanted[our].max()) for our, their in pairs}
-        for _, frame in read([part], their_types, bounds):
+        for _, frame in read([part], their_types, _bounds(wanted, pairs)):
             wanted = wanted.join(frame.rename(names), on=list(names.values()), how="anti")
     return wanted
+
+
+def _bounds(wanted: pl.DataFrame, pairs: Sequence[tuple[str, str]]) -> Bounds:
+    return {their: (wanted[our].min(), wanted[our].max()) for our, their in pairs}

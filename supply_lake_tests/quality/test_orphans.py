@@ -28,7 +28,7 @@ def frame(rows: Any, names: tuple[str, str] = ("sku", "size")) -> pl.DataFrame:
 @given(ours=OURS, theirs=THEIRS, at_once=st.sampled_from([1, 3, 100]))
 def test_a_row_refers_to_nothing_when_no_file_has_its_values(ours: Any, theirs: Any, at_once: int) -> None:
     parts = [live(frame(rows, ("article", "size"))) for rows in theirs]
-    found = orphans(placed(frame(ours), cut=3), parts, PAIRS, TYPES, at_once=at_once)
+    found = orphans(placed(frame(ours), cut=3), lambda _: parts, PAIRS, TYPES, at_once=at_once)
     there = {row for rows in theirs for row in rows}
     assert found["_ordinal"].to_list() == [n for n, row in enumerate(ours) if None not in row and row not in there]
 
@@ -50,7 +50,7 @@ def test_a_row_refers_to_nothing_when_no_file_has_its_values(ours: Any, theirs: 
 )
 def test_values_are_compared_as_what_they_are(our: str, their: str, ours: pl.Series, theirs: pl.Series) -> None:
     types = {"a": comparable(parse_type(our), parse_type(their))}
-    found = orphans(placed(pl.DataFrame({"a": ours})), [live(pl.DataFrame({"b": theirs}))], [("a", "b")], types)
+    found = orphans(placed(pl.DataFrame({"a": ours})), lambda _: [live(pl.DataFrame({"b": theirs}))], [("a", "b")], types)
     assert found["_ordinal"].to_list() == [0]
 
 
@@ -58,8 +58,8 @@ def test_deleted_rows_and_files_without_the_column_have_nothing() -> None:
     gone = live(pl.DataFrame({"article": ["x"], "size": [1], "_deleted": [True]}))
     older = live(pl.DataFrame({"name": ["x"]}))
     rows = placed(frame([("x", 1)]))
-    assert orphans(rows, [gone, older], PAIRS, TYPES)["_ordinal"].to_list() == [0]
-    assert orphans(rows, [gone, live(frame([("x", 1)], ("article", "size")))], PAIRS, TYPES).height == 0
+    assert orphans(rows, lambda _: [gone, older], PAIRS, TYPES)["_ordinal"].to_list() == [0]
+    assert orphans(rows, lambda _: [gone, live(frame([("x", 1)], ("article", "size")))], PAIRS, TYPES).height == 0
 
 
 def test_it_stops_reading_when_everything_is_found() -> None:
@@ -68,4 +68,4 @@ def test_it_stops_reading_when_everything_is_found() -> None:
 
     first = live(frame([("x", 1)], ("article", "size")))
     rows = placed(frame([("x", 1)]))
-    assert orphans(rows, [first, type(first)(first.partition, "never", never)], PAIRS, TYPES).height == 0
+    assert orphans(rows, lambda _: [first, type(first)(first.partition, "never", never)], PAIRS, TYPES).height == 0
