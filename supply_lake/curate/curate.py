@@ -79,7 +79,11 @@ class Staged:
         if not found:
             return 0, ""
         src, first = found[0]
-        return sum(one.rows for _, one in found), place(self.sources[src].key, first.line)
+        return sum(one.rows for _, one in found), self.place(src, first.line)
+
+    def place(self, src: int, line: int | None) -> str:
+        """Where a good row came from, by its ``_src`` and ``_line``."""
+        return place(self.reading.names[src], line)
 
     @cached_property
     def notes(self) -> tuple[str, ...]:

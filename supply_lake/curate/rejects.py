@@ -6,9 +6,11 @@ What belongs here: the schema of that table and the builders of its frames. What
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import polars as pl
 
+from supply_lake.curate.cast import as_text
 from supply_lake.curate.raw import BadRecord
 
 REASON = pl.Struct({"column": pl.String, "value": pl.String, "reason": pl.String})
@@ -103,10 +105,14 @@ def as_json(frame: pl.DataFrame) -> pl.Series:
     """Each row as one JSON object; values that JSON has no form for are text."""
     if not frame.width:
         return pl.repeat("{}", frame.height, dtype=pl.String, eager=True)
-    plain = frame.select(
-        pl.col(name) if kind in (pl.String, pl.Boolean) or kind.is_integer() or kind.is_float() or kind.is_nested()
-        else pl.col(name).cast(pl.String) if kind != pl.Binary
-        else pl.col(name).bin.encode("base64")
-        for name, kind in frame.schema.items()
-    )  # fmt: skip
+    plain = pl.DataFrame([column if _in_json(column.dtype) else as_text(column) for column in frame.iter_columns()])
     return plain.select(pl.struct(pl.all()).struct.json_encode().alias("raw"))["raw"]
+
+
+def _in_json(kind: Any) -> bool:
+    """Whether JSON has a form for values of the type."""
+    if isinstance(kind, pl.Struct):
+        return all(_in_json(field.dtype) for field in kind.fields)
+    if isinstance(kind, pl.List):
+        return _in_json(kind.inner)
+    return kind in (pl.String, pl.Boolean, pl.Null) or kind.is_integer() or kind.is_float()

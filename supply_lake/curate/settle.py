@@ -78,11 +78,12 @@ class Settled:
     def _partition(
         self, date: dt.date, staged: Mapping[tuple[Any, ...], int], lost: Mapping[tuple[int, dt.date], int]
     ) -> PartitionRows:
-        by_source = {}
-        for at, one in enumerate(self.reading.outcomes):
+        by_source: dict[str, Rows] = {}
+        for at, part in enumerate(self.reading.parts):
             landed, gone, barred = staged.get((at, date), 0), lost.get((at, date), 0), self.barred.counts[at, date]
             if landed:
-                by_source[one.key] = Rows(
+                key = self.reading.outcomes[part.owner].key
+                by_source[key] = by_source.get(key, Rows()) + Rows(
                     landed=landed,
                     published=0 if self.refused else landed - gone - barred,
                     rejected=landed if self.refused else barred,
@@ -152,7 +153,7 @@ class Settled:
 
     def _published(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Staged rows in the form that is published."""
-        keys = pl.Series("_source", [one.key for one in self.reading.outcomes], pl.String)
+        keys = pl.Series("_source", self.reading.names, pl.String)
         return self._aligned(
             frame.with_columns(keys.gather(frame["_src"]).alias("_source"), pl.lit(None, pl.String).alias("_snapshot_id"))
         )
@@ -178,7 +179,7 @@ class Settled:
 
     def _with_winners(self, ordinals: pl.Series, frame: pl.DataFrame) -> pl.DataFrame:
         won = self._losers.filter(pl.col("_ordinal").is_in(ordinals.implode())).sort("_ordinal")
-        keys = pl.Series("k", [one.key for one in self.reading.outcomes] + ["a live row"], pl.String)
+        keys = pl.Series("k", [*self.reading.names, "a live row"], pl.String)
         by = keys.gather(pl.select(pl.when(won["_by_src"] >= 0).then(won["_by_src"]).otherwise(len(keys) - 1))[:, 0])
         what = "same key" if self.spec.dedupe_by == "key" else "same values"
         told = pl.select(pl.format("{} as line {} of {}, which stays", pl.lit(what), won["_by_line"].cast(pl.String), by))[:, 0]

@@ -15,11 +15,12 @@ from functools import lru_cache
 import polars as pl
 
 from supply_lake.curate import rejects
-from supply_lake.curate.cast import CastResult, cast_column, polars_type
+from supply_lake.curate.cast import CastResult, as_text, cast_column, polars_type
 from supply_lake.curate.columns import Matching, match
 from supply_lake.curate.conditions import Broke, Conditions
 from supply_lake.curate.contract import FAILURES, broken, judging, key_problems
 from supply_lake.curate.raw import RawChunk
+from supply_lake.curate.totals import Sum, sums_of
 from supply_lake.datasets.condition import PARTITION_DATE
 from supply_lake.datasets.spec import DatasetSpec, Evolution
 
@@ -41,6 +42,7 @@ class Sifted:
     notes: Counter[str] = field(default_factory=Counter)
     broke: dict[tuple[str, int], Broke] = field(default_factory=dict)
     problem: str = ""
+    sums: list[Sum] = field(default_factory=list)
 
 
 class Sifter:
@@ -90,6 +92,7 @@ class Sifter:
             notes=notes,
             broke=broke,
             problem=matching.problem if self.spec.evolution is Evolution.FREEZE else "",
+            sums=sums_of(self.spec, typed, src),
         )
 
     def _cast(self, raw: pl.DataFrame, matching: Matching) -> tuple[pl.DataFrame, pl.DataFrame, Counter[str]]:
@@ -104,9 +107,8 @@ class Sifter:
             result = cast_column(raw[file_name], column, self.spec)
             values.append(result.values.alias(column.name))
             failures += _failures(result)
-            if result.coerced:
-                coerced[f"values of {column.name!r} were written as floats and read as {column.dtype}"] += result.coerced
-        values += [raw[file].cast(pl.String).alias(name) for name, file in matching.extras.items()]
+            coerced.update(result.notes)
+        values += [as_text(raw[file]).alias(name) for name, file in matching.extras.items()]
         frame = pl.DataFrame(values) if values else pl.DataFrame()
         return frame, pl.concat(failures) if failures else pl.DataFrame(schema=FAILURES), coerced
 
@@ -157,14 +159,11 @@ class Sifter:
 
 
 def _failures(result: CastResult) -> list[pl.DataFrame]:
-    failure = result.failure
-    if failure is None:
-        return []
-    rows = failure.rows.arg_true()
     return [
-        pl.DataFrame({"row": rows.cast(pl.Int64), "value": failure.raw.gather(rows)})
+        pl.DataFrame({"row": (rows := failure.rows.arg_true()).cast(pl.Int64), "value": failure.raw.gather(rows)})
         .with_columns(pl.lit(failure.column).alias("column"), pl.lit(failure.reason).alias("reason"))
         .select(list(FAILURES))
+        for failure in result.failures
     ]
 
 

@@ -21,6 +21,7 @@ from supply_lake.datasets.column import Column, check_problems
 from supply_lake.datasets.format import Format
 from supply_lake.datasets.model import Declared, Names, PythonName
 from supply_lake.datasets.quality import Rule, rule_problems
+from supply_lake.datasets.totals import ExpectTotal, total_problems
 from supply_lake.datasets.types import DataType
 from supply_lake.storage.layout import KeyPattern
 
@@ -127,6 +128,9 @@ class DatasetSpec(Declared):
         (), description="`module:function` taking a polars DataFrame, giving a boolean Series."
     )
     quality: tuple[Rule, ...] = Field((), description="Rules beyond single columns; each is a check of its own.")
+    expect_total: ExpectTotal | None = Field(
+        None, description="Control totals that every file carries; a file that disagrees with its own is set aside whole."
+    )
     freshness: Freshness | None = Field(None, description="When the dataset counts as late.")
     schedule: str | None = Field(
         None, pattern=_CRON, description="Cron line on which pending files are looked for besides the sensor."
@@ -172,6 +176,9 @@ class DatasetSpec(Declared):
             if name is not None and name not in known:
                 field = ".".join(str(part) for part in at if isinstance(part, str))
                 yield at, f"`{field}` names {name!r}, which is no declared column; declare it under `columns`"
+        if self.expect_total is not None:
+            for below, text in total_problems(self.expect_total, self.format, self.columns):
+                yield ("expect_total", *below), text
 
     def _key_problems(self) -> Iterator[Problem]:
         date = self.partition_date.column

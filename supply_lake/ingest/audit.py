@@ -19,7 +19,6 @@ import polars as pl
 from supply_lake.curate.barred import NONE, Bar, Barred
 from supply_lake.curate.cast import polars_type
 from supply_lake.curate.curate import LivePart, Settled, Staged
-from supply_lake.curate.rejects import place
 from supply_lake.datasets.quality import References, Rule, Severity
 from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.ingest.after_commit import AfterCommit, live_part
@@ -195,5 +194,5 @@ def _first(found: pl.DataFrame, rows: Frames, staged: Staged) -> str:
     for frame in rows():
         here = frame.filter(pl.col("_ordinal") == ordinal)
         if here.height:
-            return place(staged.sources[here["_src"][0]].key, here["_line"][0])
+            return staged.place(here["_src"][0], here["_line"][0])
     return ""

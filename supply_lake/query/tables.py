@@ -25,6 +25,7 @@ from supply_lake.datasets.sql import duckdb_type, identifier
 from supply_lake.query.live_set import LiveSet, Rejects
 from supply_lake.query.relations import LakeFile, Relations, quoted
 from supply_lake.snapshots.records import Snapshot
+from supply_lake.storage.layout import MEMBER
 from supply_lake.storage.object_store import ObjectStore
 
 LINEAGE = {"_partition_date": "DATE", "_snapshot_id": "VARCHAR", "_source": "VARCHAR", "_line": "BIGINT"}
@@ -67,13 +68,19 @@ def rejects_view(relations: Relations, store: ObjectStore, spec: DatasetSpec, st
     if not files:
         return {name: _empty({**REJECTS, "_partition_date": "DATE", "_snapshot_id": "VARCHAR"})}
     read_again = [
-        f"(_file_snapshot = {quoted(one.snapshot.id)} AND source IN ({', '.join(map(quoted, one.except_sources))}))"
+        f"(_file_snapshot = {quoted(one.snapshot.id)} AND {_comes_from(one.except_sources)})"
         for one in standing
         if one.except_sources
     ]
     where = f" WHERE NOT ({' OR '.join(read_again)})" if read_again else ""
     listed = f"{_list(REJECTS)}, _partition_date, _file_snapshot AS _snapshot_id"
     return {name: f"SELECT {listed} FROM {relations.over(store, files)}{where}"}
+
+
+def _comes_from(keys: Sequence[str]) -> str:
+    """Whether a row's source is one of these landing keys, or a file in the archive that one of them names."""
+    listed = ", ".join(map(quoted, keys))
+    return f"(source IN ({listed}) OR regexp_replace(source, '^(.*){MEMBER}.*$', '\\1') IN ({listed}))"
 
 
 def _by_schema(snapshots: Sequence[Snapshot]) -> list[list[LakeFile]]:
