@@ -63,7 +63,7 @@ class Curation:
                 yield from self._date(partition)
             except StoreUnavailable as error:
                 self.context.instance.add_run_tags(self.context.run.run_id, {OUTAGE_TAG: "true"})
-                self.troubles.append(f"{error} Nothing is lost; the sensor asks again when it is back.")
+                self.troubles.append(f"{str(error).rstrip('.')}. Nothing is lost; the sensor asks again when it is back.")
                 break
         if self.troubles:
             raise dg.Failure(_told(self.troubles), allow_retries=False) from None

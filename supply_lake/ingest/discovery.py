@@ -22,7 +22,9 @@ from supply_lake.landing.watching import EVERYTHING, hot_prefixes, listing
 
 @dataclass(frozen=True, slots=True)
 class TickReport:
-    """What one look showed. ``new`` counts entries, whatever their state; ``waiting`` names files that are still written."""
+    """What one look showed. ``new`` counts entries, whatever their state. ``waiting`` names files that are not ready to be
+    read, and folders that cannot be listed, with the reason.
+    """
 
     new: int
     pending: int
@@ -63,7 +65,12 @@ def tick(
     if found.rules_changed:
         metadata.register(reconsider(metadata.objects(state=ObjectState.REFUSED), rules, now))
     metadata.set_prefix_fingerprints(found.fingerprints)
-    return TickReport(new=new, pending=_pending(found), deferred=found.deferred, waiting=found.waiting)
+    return TickReport(new=new, pending=_pending(found), deferred=found.deferred, waiting=found.waiting | _unlisted(stores))
+
+
+def _unlisted(stores: Stores) -> dict[str, str]:
+    why = "it cannot be listed ({}); give this user the permission, and what is in it is taken up"
+    return {folder: why.format(reason) for folder, reason in stores.landing.unlisted.items()}
 
 
 def _pending(found: Discovery) -> int:

@@ -29,6 +29,7 @@ from supply_lake.snapshots.records import Batch, DataFile, Outcome, Snapshot, St
 from supply_lake.snapshots.store import Proposal
 from supply_lake.storage.layout import new_snapshot_id, snapshot_dir
 from supply_lake.storage.object_store import ObjectVersion
+from supply_lake.storage.scratch import scratch_folder
 
 COMMIT_TRIES = 20
 NOTHING_NEW = "every row is already live, or older than the live row of its key"
@@ -57,9 +58,11 @@ def run_batch(stores: Stores, work: Work) -> Batch:
     """
     batch_id = new_snapshot_id()
     intake = inspect(stores, work.spec, work.landing_date, work.objects, skip_published=not work.recurates)
-    scratch = stores.settings.scratch / batch_id
     options = Options(memory_bytes=stores.settings.memory_bytes, threads=stores.settings.threads)
-    with stage(work.spec, intake.sources, landing_date=work.landing_date, scratch=scratch, options=options) as staged:
+    with (
+        scratch_folder(stores.settings.scratch, batch_id) as scratch,
+        stage(work.spec, intake.sources, landing_date=work.landing_date, scratch=scratch, options=options) as staged,
+    ):
         accounts = Accounts(stores.landing, work.objects, work.deliveries, intake.skipped, staged.sources)
         notes = (*intake.notes, *staged.notes)
         audit = Audit(stores, work.spec, staged, scratch)

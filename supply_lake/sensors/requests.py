@@ -31,7 +31,7 @@ from supply_lake.assets.naming import (
     lake_key,
 )
 from supply_lake.datasets.registry import Registry
-from supply_lake.resources.workers import is_dead
+from supply_lake.resources.workers import is_dead, is_marked
 from supply_lake.sensors.plan import Ask, plan
 from supply_lake.settings import Settings
 
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 LEASE = dt.timedelta(hours=6)
 """A run that is under way for longer is not waited for; two runs of one batch are safe, and one of them is wasted."""
+START = dt.timedelta(minutes=10)
+"""The same for a run that no process has taken up, although it is not in a queue: whoever was to start it is gone."""
 FIRST_PAUSE = dt.timedelta(seconds=10)
 LONGEST_PAUSE = dt.timedelta(minutes=15)
 _UNDER_WAY = [
@@ -133,9 +135,13 @@ def _runs_under_way(instance: DagsterInstance, now: dt.datetime) -> list[Dagster
     for record in records:
         if is_dead(record.dagster_run):
             instance.report_run_failed(record.dagster_run, "The process of this run is gone; its batches are run again.")
-        elif now - _utc(record.create_timestamp) < LEASE:
+        elif now - _utc(record.create_timestamp) < _lease(record.dagster_run):
             alive.append(record.dagster_run)
     return alive
+
+
+def _lease(run: DagsterRun) -> dt.timedelta:
+    return LEASE if is_marked(run) or run.status is DagsterRunStatus.QUEUED else START
 
 
 def _room(instance: DagsterInstance, settings: Settings) -> int:
