@@ -107,7 +107,7 @@ class Curation:
         for batch in batches:
             self.context.log.info(_line(batch))
         sources = [source for batch in batches for source in batch.sources]
-        if sources:
+        if sources and not self.spec.source.pulled:  # else the run that pulled told it
             facts = report.landed_metadata(sources)
             yield dg.AssetMaterialization(landing_key(self.spec.name), partition=partition, metadata=facts)
         rejects = rejected_rows(self.stores.rejects, batches)

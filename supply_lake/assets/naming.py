@@ -21,6 +21,8 @@ PENDING_TAG = ".dagster/supply_lake_pending"
 DATASET_TAG = "supply_lake/dataset"
 DIGEST_TAG = ".dagster/supply_lake_digest"
 """Names the object versions, and their attempt, that a run was asked for."""
+PULL_TAG = "supply_lake/pull"
+"""On runs that a schedule asks for to pull a source."""
 PARTITION_TAG = "dagster/partition"
 OUTAGE_TAG = "supply_lake/outage"
 """On runs that ended because a store did not answer."""
@@ -56,6 +58,11 @@ def op_name(name: str) -> str:
 def checks(spec: DatasetSpec) -> list[str]:
     """The names of the dataset's checks: those that every dataset has, and one for each of its rules."""
     return [CONTRACT, CONSERVATION, *(rule.name for rule in spec.quality)]
+
+
+def pull_op_name(name: str) -> str:
+    """The step that pulls the dataset's source; also its pool."""
+    return f"landing__{name}"
 
 
 def partitions(spec: DatasetSpec) -> dg.DailyPartitionsDefinition:

@@ -23,6 +23,7 @@ from supply_lake.ingest.after_commit import AfterCommit, live_part
 from supply_lake.ingest.audit import Audit, Findings
 from supply_lake.ingest.content import inspect
 from supply_lake.ingest.stores import Stores
+from supply_lake.landing.pull import provenance
 from supply_lake.snapshots.key_filter import candidates
 from supply_lake.snapshots.parquet import ROWS_PER_REJECTS_GROUP, write_parts
 from supply_lake.snapshots.records import Batch, DataFile, Outcome, Snapshot, Status
@@ -85,6 +86,7 @@ class _Publication:
     ) -> None:
         self.stores, self.work, self.staged, self.accounts, self.audit = stores, work, staged, accounts, audit
         self.batch_id, self.notes, self.spec = batch_id, notes, work.spec
+        self._pulls = provenance(stores.landing, work.spec, {one.key: one.sha256 for one in staged.sources})
 
     def run(self) -> Batch:
         findings = self.audit.of_conditions(Findings())
@@ -213,7 +215,7 @@ class _Publication:
             reason=reason,
             notes=self.notes,
             created_at=dt.datetime.now(dt.UTC),
-            source_system={"system": self.spec.source.system, **self.spec.source.metadata},
+            source_system={"system": self.spec.source.system, **self.spec.source.metadata, **self._pulls},
         )
 
     def _write_rejects(self, snapshot: Snapshot, settled: Settled) -> tuple[DataFile, ...]:
