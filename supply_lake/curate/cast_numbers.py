@@ -23,7 +23,7 @@ _EXACT_DIGITS = {"float64": 15, "float32": 7}  # integers of so many digits are 
 
 def integers(text: pl.Series, column: Column, form: Format, target: pl.DataType) -> Values:
     """Whole numbers; with ``integral_floats`` also those that are written ``17850.0``."""
-    plain = _plain(text, form)
+    plain = plain_text(text, form)
     values = plain.cast(target, strict=False)
     if not column.integral_floats:
         return Values(values)
@@ -37,7 +37,7 @@ def integers(text: pl.Series, column: Column, form: Format, target: pl.DataType)
 
 def decimals(text: pl.Series, column: Column, form: Format, target: pl.DataType) -> Values:
     """Decimals that need no rounding."""
-    plain, scale = _plain(text, form), column.dtype.scale
+    plain, scale = plain_text(text, form), column.dtype.scale
     pattern = rf"^[+-]?(\d+(\.\d{{0,{scale}}}0*)?|\.\d{{1,{max(scale, 1)}}}0*)$"
     exact = plain.str.contains(pattern)
     if not exact.all() and (written_out := _without_exponents(plain, (~exact).arg_true())) is not None:
@@ -48,7 +48,7 @@ def decimals(text: pl.Series, column: Column, form: Format, target: pl.DataType)
 
 def floats(text: pl.Series, column: Column, form: Format, target: pl.DataType) -> Values:
     """Finite floats; a whole number that the float could only come near is none."""
-    plain = _plain(text, form)
+    plain = plain_text(text, form)
     values = plain.cast(target, strict=False)
     finite = values.is_finite()
     found = Values(values if finite.all() else only(values, finite))
@@ -62,7 +62,7 @@ def floats(text: pl.Series, column: Column, form: Format, target: pl.DataType) -
     return found.without(marked(near, len(plain)), reason)
 
 
-def _plain(text: pl.Series, form: Format) -> pl.Series:
+def plain_text(text: pl.Series, form: Format) -> pl.Series:
     """Numbers as Polars reads them; a thousands mark counts only where it groups by three."""
     if form.currency:
         text = _without_currency(text, form.currency)

@@ -12,6 +12,7 @@ import polars as pl
 
 from supply_lake.curate.cast import as_text
 from supply_lake.curate.raw import BadRecord
+from supply_lake.curate.schema import LINEAGE
 
 REASON = pl.Struct({"column": pl.String, "value": pl.String, "reason": pl.String})
 SCHEMA: dict[str, pl.DataType] = {
@@ -73,7 +74,7 @@ def from_duplicates(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _from_rows(rows: pl.DataFrame, outcome: str, reason: pl.Expr) -> pl.DataFrame:
-    values = rows.select(pl.exclude("^_.*$"))
+    values = rows.select(pl.exclude(*LINEAGE, "_winner"))
     return pl.DataFrame(
         rows.select(
             pl.lit(outcome).alias("outcome"),

@@ -49,6 +49,8 @@ class Utf8:
 
     def read(self, size: int = -1) -> bytes:
         """The next text, ``b""`` at the end."""
+        if size == 0:
+            return b""
         while True:
             raw, self._head = self._head + self._stream.read(size), b""
             if self._decoder is None:

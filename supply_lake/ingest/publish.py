@@ -21,12 +21,15 @@ from supply_lake.errors import CommitConflict
 from supply_lake.ingest.accounts import Accounts, Share
 from supply_lake.ingest.content import inspect
 from supply_lake.ingest.stores import Stores
+from supply_lake.landing.pull import provenance
 from supply_lake.snapshots.key_filter import candidates
 from supply_lake.snapshots.parquet import ROWS_PER_REJECTS_GROUP, write_parts
 from supply_lake.snapshots.records import Batch, DataFile, Outcome, Snapshot, Status
+from supply_lake.snapshots.schema_versions import ProposedSchema, SchemaVersion
 from supply_lake.snapshots.store import Proposal
 from supply_lake.storage.layout import new_snapshot_id, snapshot_dir
 from supply_lake.storage.object_store import ObjectVersion
+from supply_lake.storage.scratch import scratch_folder
 
 COMMIT_TRIES = 20
 NOTHING_NEW = "every row is already live, or older than the live row of its key"
@@ -55,9 +58,15 @@ def run_batch(stores: Stores, work: Work) -> Batch:
     """
     batch_id = new_snapshot_id()
     intake = inspect(stores, work.spec, work.landing_date, work.objects, skip_published=not work.recurates)
-    scratch = stores.settings.scratch / batch_id
     options = Options(memory_bytes=stores.settings.memory_bytes, threads=stores.settings.threads)
-    with stage(work.spec, intake.sources, landing_date=work.landing_date, scratch=scratch, options=options) as staged:
+    version = stores.metadata.schema(work.spec.name)
+    published = version.schema if version else None
+    with (
+        scratch_folder(stores.settings.scratch, batch_id) as scratch,
+        stage(
+            work.spec, intake.sources, landing_date=work.landing_date, scratch=scratch, options=options, published=published
+        ) as staged,
+    ):
         accounts = Accounts(stores.landing, work.objects, work.deliveries, intake.skipped, staged.sources)
         notes = (*intake.notes, *staged.notes)
         return _Publication(stores, work, staged=staged, accounts=accounts, batch_id=batch_id, notes=notes).run()
@@ -72,6 +81,8 @@ class _Publication:
         self.stores, self.work, self.staged, self.accounts = stores, work, staged, accounts
         self.batch_id, self.notes, self.spec = batch_id, notes, work.spec
         self._based_on_commit: int | None = None
+        self._pulls = provenance(stores.landing, work.spec, {one.key: one.sha256 for one in staged.sources})
+        self._version: SchemaVersion | None = None
 
     def run(self) -> Batch:
         refusal = self._refusal()
@@ -80,8 +91,12 @@ class _Publication:
         for _ in range(COMMIT_TRIES):
             if self.spec.key_scope is KeyScope.DATASET:  # its keys may turn up under any date, so any commit moves its base
                 self._based_on_commit = self.stores.metadata.last_commit(self.spec.name)
+            self._version = self.stores.metadata.schema(self.spec.name)
             live = self._live_snapshots()
-            settled = self.staged.settle([part for snapshot in live for part in self._live_parts(snapshot)])
+            parts = [part for snapshot in live for part in self._live_parts(snapshot)]
+            settled = self.staged.settle(parts, self._version.schema if self._version else None)
+            if settled.problem:
+                return self._record(self.staged.refuse(settled.problem), Status.REJECTED, settled.problem)
             if settled.rows.published == 0:
                 return self._record(settled, Status.EMPTY, NOTHING_NEW)
             snapshots = self._write(settled)
@@ -157,7 +172,7 @@ class _Publication:
             location=self.stores.lake.uri(snapshot_dir(self.spec.name, date, blank.id)),
             files=written.files,
             columns=written.columns,
-            schema_fingerprint=self.staged.fingerprint,
+            schema_fingerprint=settled.fingerprint,
         )
 
     def _blank(self, partition: dt.date, status: Status, reason: str = "") -> Snapshot:
@@ -173,7 +188,7 @@ class _Publication:
             reason=reason,
             notes=self.notes,
             created_at=dt.datetime.now(dt.UTC),
-            source_system={"system": self.spec.source.system, **self.spec.source.metadata},
+            source_system={"system": self.spec.source.system, **self.spec.source.metadata, **self._pulls},
         )
 
     def _write_rejects(self, snapshot: Snapshot, settled: Settled) -> tuple[DataFile, ...]:
@@ -208,7 +223,17 @@ class _Publication:
                 supersede_live=dates if mode is Mode.REPLACE else (),
                 supersedes=merged if mode is Mode.UPSERT else self.work.supersedes,
                 recurates=self.work.recurates,
+                schema=self._schema(settled),
             )
+        )
+
+    def _schema(self, settled: Settled) -> ProposedSchema:
+        read = [source.key for source in self.staged.sources if source.outcome == Outcome.READ]
+        return ProposedSchema(
+            schema=settled.evolved.schema,
+            based_on=self._version.number if self._version else 0,
+            object=read[0] if read else "",
+            brought=settled.evolved.brought,
         )
 
     def _record(self, settled: Settled, status: Status, reason: str) -> Batch:
