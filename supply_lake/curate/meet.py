@@ -14,14 +14,14 @@ from __future__ import annotations
 
 import operator
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 
 import polars as pl
 
 from supply_lake.curate.cast import Failure, cast_column, polars_type, without_nulls
-from supply_lake.curate.cast_values import only
+from supply_lake.curate.cast_values import marked, only
 from supply_lake.curate.columns import Matching
 from supply_lake.curate.kinds import data_type, text
 from supply_lake.curate.schema import RESCUED
@@ -77,8 +77,23 @@ def grow(cast: Cast, raw: pl.DataFrame, matching: Matching, terms: Terms) -> Non
             cast.refusal = cast.refusal or too_many_digits(column.name)
         elif need is not None and need.kind is not None:
             cast.grown[column.name] = Grown(rows.filter(need.values), values.filter(need.values))
+            before = [one for one in cast.failures if one.column == column.name]
             cast.take(retyped(column, need.kind), raw[matching.found[column.name]], terms.spec)
+            _leave_out(cast, before, rows.filter(~need.values))
     _keep_fine_floats(cast, raw, matching, terms)
+
+
+def _leave_out(cast: Cast, before: Sequence[Failure], rows: pl.Series) -> None:
+    """Let these rows stay failures where the wider type has a value for them: it did not grow for them.
+
+    So a negative number in an unsigned column stays one that cannot be, also where another value made the column a decimal.
+    """
+    for one in before:
+        values = cast.values[one.column]
+        those = one.rows & marked(rows, len(values)) & values.is_not_null()
+        if those.any():
+            cast.values[one.column] = only(values, ~those)
+            cast.failures.append(Failure(one.column, those, one.raw, one.reason))
 
 
 def rescue(cast: Cast, raw: pl.DataFrame, matching: Matching, terms: Terms) -> None:

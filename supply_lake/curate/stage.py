@@ -247,12 +247,19 @@ def _reconcile(spec: DatasetSpec, reading: Reading) -> None:
     for at, part in enumerate(reading.parts):
         outcome, name = reading.outcomes[part.owner], reading.names[at]
         if outcome.outcome in ("read", "empty"):
-            sums = {column: reading.sums[at, column] for column in spec.expect_total.sums} if spec.expect_total else {}
-            problem = books.problem(part.totals, rows[name], sums)
-            if problem:
-                member = name.removeprefix(outcome.key).removeprefix(MEMBER)
-                outcome.outcome, outcome.reason = "unreadable", f"its member {member!r} {problem}" if member else problem
+            problem = books.problem(part.totals, rows[name], {column: reading.sums[at, column] for column in books.columns})
+            member = name.removeprefix(outcome.key).removeprefix(MEMBER)
+            _fall_short(outcome, f"its member {member!r} {problem}" if member and problem else problem)
+    owners = {part.owner for part in reading.parts}
+    for at, outcome in enumerate(reading.outcomes):
+        if outcome.outcome == "empty" and at not in owners:  # an archive without members
+            _fall_short(outcome, books.problem((), 0, {}))
     reading.notes.update(books.notes)
+
+
+def _fall_short(outcome: SourceOutcome, problem: str) -> None:
+    if problem:
+        outcome.outcome, outcome.reason = "unreadable", problem
 
 
 def _drop_broken(reading: Reading) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import datetime as dt
 import errno
 import gzip
 import io
@@ -477,3 +478,12 @@ def test_p4_columns_of_one_name_in_a_parquet_file_get_names() -> None:
     table = pa.Table.from_arrays([pa.array(["x"]), pa.array([1]), pa.array([2])], names=["a", "n", "n"])
     done = curate(PARQUET, of_table(table))
     assert done.frame.select("a", "n", "n_2").rows() == [("x", 1, 2)]
+
+
+def test_p9_moments_that_are_further_away_than_microseconds_reach_set_their_row_aside() -> None:
+    at = pa.array([2**62, 1_000, None], pa.timestamp("ms"))
+    table = pa.table({"a": ["x", "y", "z"], "at": at, "nested": [[1], [2], None]})
+    done = curate(dataset("a", column("at", "timestamp"), format={"type": "parquet"}), of_table(table))
+    assert done.frame.select("a", "at").rows() == [("y", dt.datetime(1970, 1, 1, 0, 0, 1, tzinfo=dt.UTC)), ("z", None)]
+    assert done.set_aside()[0] == (1, [("at", f"{2**62} ms since 1970-01-01")])
+    assert curate(dataset("a", format={"type": "parquet"}), of_table(table)).rows.published == 3
