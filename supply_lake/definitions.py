@@ -33,18 +33,28 @@ def build_definitions(settings: Settings, *, patience: Patience | None = None) -
         assets=[asset for spec in specs for asset in (landing_asset(spec), lake_asset(spec))],
         sensors=[*landing_sensors(settings, alarm, patience), alert_sensor(settings)],
         schedules=[dataset_schedule(settings, spec, spec.schedule, alarm) for spec in specs if spec.schedule],
-        resources={"lake_stores": LakeStores(settings), "duckdb": _duckdb(settings)},
+        resources={"lake_stores": _lake_stores(settings), "duckdb": _duckdb(settings)},
         executor=dg.in_process_executor,
     )
 
 
+# Dagster shows a resource under the name of the function that makes it.
+
+
+def _lake_stores(settings: Settings) -> dg.ResourceDefinition:
+    def lake_stores(_: dg.InitResourceContext) -> LakeStores:
+        return LakeStores(settings)
+
+    return dg.ResourceDefinition(lake_stores, description="Landing, lake and rejects, and the metadata store.")
+
+
 def _duckdb(settings: Settings) -> dg.ResourceDefinition:
-    def make(_: dg.InitResourceContext) -> object:
+    def live_duckdb(_: dg.InitResourceContext) -> object:
         from supply_lake.resources.duckdb_live import LiveDuckDB
 
         return LiveDuckDB.over(settings)
 
-    return dg.ResourceDefinition(make, description="DuckDB in memory; every dataset is a view of its name.")
+    return dg.ResourceDefinition(live_duckdb, description="DuckDB in memory; every dataset is a view of its name.")
 
 
 defs = build_definitions(Settings.from_env())

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from supply_lake.assets import contract
-from supply_lake.assets.naming import CONSERVATION, CONTRACT, lake_key, landing_key, op_name, partitions
+from supply_lake.assets.naming import CONSERVATION, CONTRACT, LAKE, LANDING, lake_key, landing_key, op_name, partitions
 from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.resources.stores import LakeStores
 
@@ -26,7 +26,7 @@ def landing_asset(spec: DatasetSpec) -> dg.AssetSpec:
         description=contract.landing_description(spec),
         metadata=contract.landing_metadata(spec),
         owners=contract.owners(spec),
-        tags=contract.tags(spec),
+        tags=contract.tags(spec, LANDING),
         group_name=spec.group,
         kinds={spec.format.type},
         partitions_def=partitions(spec),
@@ -59,7 +59,7 @@ def _published(spec: DatasetSpec) -> dg.AssetSpec:
         description=contract.description(spec),
         metadata=contract.metadata(spec),
         owners=contract.owners(spec),
-        tags=contract.tags(spec),
+        tags=contract.tags(spec, LAKE),
         group_name=spec.group,
         kinds={"parquet", "polars"},
         freshness_policy=contract.freshness(spec),
