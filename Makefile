@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 UV     ?= uv
 PORT   ?= 3000
+CASES  ?= 3000
 
 COMPILE = $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-emit-index-url --no-header --quiet
 
@@ -27,7 +28,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PIP_TARGET PIP_PREFIX PYTHONHOME
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test lint check bench lock format clean
+.PHONY: help demo dev test fuzz lint check bench lock format clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -42,6 +43,9 @@ dev: $(STAMP)  ## open the Dagster UI with the sensors on
 
 test: $(STAMP) $(EMULATORS_STAMP)  ## run every test
 	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
+
+fuzz: $(STAMP)  ## land thousands of broken files (CASES=3000, SEED=…): nothing is raised, nothing is lost
+	@$(BIN)/python -m supply_lake_tests.fuzz --cases $(CASES) $(if $(SEED),--seed $(SEED))
 
 lint: $(STAMP)  ## check style, types, the direction of imports, and that Dagster loads it
 	@$(BIN)/ruff check

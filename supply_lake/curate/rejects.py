@@ -6,10 +6,13 @@ What belongs here: the schema of that table and the builders of its frames. What
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import polars as pl
 
+from supply_lake.curate.cast import as_text
 from supply_lake.curate.raw import BadRecord
+from supply_lake.curate.schema import LINEAGE
 
 REASON = pl.Struct({"column": pl.String, "value": pl.String, "reason": pl.String})
 SCHEMA: dict[str, pl.DataType] = {
@@ -65,13 +68,20 @@ def from_good_rows(rows: pl.DataFrame, reason: str) -> pl.DataFrame:
     return _from_rows(rows, REJECTED, pl.lit(reason))
 
 
+def from_barred(rows: pl.DataFrame, reasons: pl.Series) -> pl.DataFrame:
+    """Good rows that a rule on more than the row set aside, in the form of ``from_good_rows``, each with its own reasons."""
+    if not rows.height:
+        return pl.DataFrame(schema=SCHEMA)
+    return _from_rows(rows, REJECTED, pl.lit("")).with_columns(reasons.cast(pl.List(REASON)).alias("reasons"))
+
+
 def from_duplicates(rows: pl.DataFrame) -> pl.DataFrame:
     """Rows that lost against another row of their key; ``_winner`` tells against which."""
     return _from_rows(rows, DEDUPLICATED, pl.col("_winner"))
 
 
 def _from_rows(rows: pl.DataFrame, outcome: str, reason: pl.Expr) -> pl.DataFrame:
-    values = rows.select(pl.exclude("^_.*$"))
+    values = rows.select(pl.exclude(*LINEAGE, "_winner"))
     return pl.DataFrame(
         rows.select(
             pl.lit(outcome).alias("outcome"),
@@ -87,14 +97,23 @@ def _from_rows(rows: pl.DataFrame, outcome: str, reason: pl.Expr) -> pl.DataFram
     )
 
 
+def place(source: str, line: int | None) -> str:
+    """Where a row came from, as a person looks for it: ``orders/2026/11/01/a.csv:7``."""
+    return source if line is None else f"{source}:{line}"
+
+
 def as_json(frame: pl.DataFrame) -> pl.Series:
     """Each row as one JSON object; values that JSON has no form for are text."""
     if not frame.width:
         return pl.repeat("{}", frame.height, dtype=pl.String, eager=True)
-    plain = frame.select(
-        pl.col(name) if kind in (pl.String, pl.Boolean) or kind.is_integer() or kind.is_float() or kind.is_nested()
-        else pl.col(name).cast(pl.String) if kind != pl.Binary
-        else pl.col(name).bin.encode("base64")
-        for name, kind in frame.schema.items()
-    )  # fmt: skip
+    plain = pl.DataFrame([column if _in_json(column.dtype) else as_text(column) for column in frame.iter_columns()])
     return plain.select(pl.struct(pl.all()).struct.json_encode().alias("raw"))["raw"]
+
+
+def _in_json(kind: Any) -> bool:
+    """Whether JSON has a form for values of the type."""
+    if isinstance(kind, pl.Struct):
+        return all(_in_json(field.dtype) for field in kind.fields)
+    if isinstance(kind, pl.List):
+        return _in_json(kind.inner)
+    return kind in (pl.String, pl.Boolean, pl.Null) or kind.is_integer() or kind.is_float()

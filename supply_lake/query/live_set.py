@@ -10,8 +10,9 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from supply_lake.curate.schema import Schema
 from supply_lake.errors import UnknownCommit, UnknownSnapshot, UsageError
-from supply_lake.snapshots.records import Outcome, Snapshot
+from supply_lake.snapshots.records import Outcome, Snapshot, SourceRecord
 from supply_lake.snapshots.store import MetadataStore
 
 _DEALT_WITH = (Outcome.READ, Outcome.EMPTY, Outcome.UNREADABLE)
@@ -19,11 +20,15 @@ _DEALT_WITH = (Outcome.READ, Outcome.EMPTY, Outcome.UNREADABLE)
 
 @dataclass(frozen=True, slots=True)
 class LiveSet:
-    """The snapshots that make up a dataset at one commit; ``commit`` 0 is the dataset before its first one."""
+    """The snapshots that make up a dataset at one commit; ``commit`` 0 is the dataset before its first one.
+
+    ``schema`` is what was published when there is no snapshot to tell; ``None`` when nothing ever was.
+    """
 
     dataset: str
     commit: int
     snapshots: tuple[Snapshot, ...]
+    schema: Schema | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,8 @@ def live_set(metadata: MetadataStore, dataset: str, *, as_of: dt.datetime | None
             there = f"its commits are 1 to {last}" if last else "nothing of it is committed yet"
             raise UnknownCommit(f"dataset {dataset} has no commit {number}; {there}")
     snapshots = metadata.live(dataset, number) if number else []
-    return LiveSet(dataset, number, tuple(snapshots))
+    version = metadata.schema(dataset, number) if number and not snapshots else None
+    return LiveSet(dataset, number, tuple(snapshots), version.schema if version else None)
 
 
 def one_snapshot(metadata: MetadataStore, dataset: str, snapshot_id: str) -> LiveSet:
@@ -83,24 +89,36 @@ def past(time: dt.datetime) -> dt.datetime:
 def standing_rejects(snapshots: Sequence[Snapshot], commit: int | None = None) -> tuple[Rejects, ...]:
     """The rejected rows that still stand, oldest first: of every object version, those of the last batch that read it.
 
+    Once a later batch read newer bytes of the same key, those of the older bytes stand only where rows of them are live, too.
+
     :param snapshots: records of one dataset, whatever their status, in any order
     :param commit: look no further than this commit; batches that published nothing count by the time they were recorded
     """
     seen = sorted(_until(snapshots, commit), key=lambda snapshot: snapshot.id)
-    newest: dict[tuple[str, str, int], str] = {}
+    newest: dict[str | tuple[str, str, int], str] = {}
     for snapshot in seen:
         for source in snapshot.sources:
             if source.outcome in _DEALT_WITH:
-                identity = (source.key, source.etag, source.size)
-                newest[identity] = max(newest.get(identity, ""), snapshot.batch_id)
+                for read in (source.key, _identity(source)):
+                    newest[read] = max(newest.get(read, ""), snapshot.batch_id)
     standing = []
     for snapshot in seen:
         if not snapshot.rejects:
             continue
-        read_again = {s.key for s in snapshot.sources if newest.get((s.key, s.etag, s.size), "") > snapshot.batch_id}
+        live = _is_live(snapshot, commit)
+        read_again = {s.key for s in snapshot.sources if newest.get(_identity(s) if live else s.key, "") > snapshot.batch_id}
         if len(read_again) < len({source.key for source in snapshot.sources}) or not read_again:
             standing.append(Rejects(snapshot, tuple(sorted(read_again))))
     return tuple(standing)
+
+
+def _identity(source: SourceRecord) -> tuple[str, str, int]:
+    return source.key, source.etag, source.size
+
+
+def _is_live(snapshot: Snapshot, commit: int | None) -> bool:
+    later = snapshot.superseded_by is None or (commit is not None and snapshot.superseded_by > commit)
+    return snapshot.commit is not None and later
 
 
 def _until(snapshots: Sequence[Snapshot], commit: int | None) -> list[Snapshot]:

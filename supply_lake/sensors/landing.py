@@ -21,6 +21,7 @@ from supply_lake.sensors.turns import Turns
 from supply_lake.settings import Settings
 
 NAME = "landing"
+NOTHING_NEW = "Nothing new has landed."
 RELIEF = "landing_relief"
 TOLD = 3
 """Remarks that a skipped tick shows; its log has all of them."""
@@ -75,5 +76,5 @@ def _result(context: dg.SensorEvaluationContext, found: Wanted | None) -> dg.Sen
     for remark in found.remarks:
         context.log.warning(remark)
     if not found.requests:
-        return dg.SensorResult(skip_reason="; ".join(found.remarks[:TOLD]) or "Nothing new has landed.")
+        return dg.SensorResult(skip_reason="; ".join(found.remarks[:TOLD]) or NOTHING_NEW)
     return dg.SensorResult(run_requests=found.requests)

@@ -38,6 +38,7 @@ class LocalFolder:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.unlisted: dict[str, str] = {}
         self._subfolders: dict[str, tuple[int | None, tuple[str, ...]]] = {}
 
     @staticmethod
@@ -52,7 +53,7 @@ class LocalFolder:
 
     def uri(self, key: str) -> str:
         """The file's absolute path."""
-        return f"{self.root}/{key}"
+        return f"{str(self.root).rstrip('/')}/{key}"
 
     def path(self, key: str) -> Path:
         """The file of a key. Names that are not UTF-8 are listed with ``\\xNN`` for the odd bytes, and found again by that."""
@@ -95,6 +96,9 @@ class LocalFolder:
                 time = (self.root / folder).stat().st_mtime_ns
             except _NOT_THERE:
                 self._subfolders.pop(folder, None)
+                continue
+            except OSError as error:
+                self._pass_over(folder, error)
                 continue
             yield folder, time
             before, subfolders = self._subfolders.get(folder, (None, ()))
@@ -174,16 +178,22 @@ class LocalFolder:
             os.close(handle)
 
     def _open_folder(self, folder: str) -> int | None:
+        self.unlisted.pop(folder, None)
         try:
             return os.open(f"{self.root}/{folder}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except _NOT_THERE as error:
             if not self.root.is_dir():
                 raise StoreUnavailable(f"folder {self.root} is gone; mount or make it again") from error
         except OSError as error:
-            if not folder:
-                raise StoreUnavailable(_why(self.root, error)) from error
-            _log.warning("folder %s is passed over, it cannot be listed: %s", self.uri(folder), error.strerror)
+            self._pass_over(folder, error)
         return None
+
+    def _pass_over(self, folder: str, error: OSError) -> None:
+        """Note that a folder cannot be listed; the root has to be."""
+        if not folder:
+            raise StoreUnavailable(_why(self.root, error)) from error
+        self.unlisted[folder] = error.strerror or str(error)
+        _log.warning("folder %s is passed over, it cannot be listed: %s", self.uri(folder), error.strerror)
 
     @contextmanager
     def _temporary(self, key: str) -> Iterator[tuple[BinaryIO, Path]]:
@@ -268,6 +278,8 @@ def _why(root: Path, error: OSError) -> str:
         errno.EACCES: "give this user the permission",
         errno.EPERM: "give this user the permission",
         errno.EROFS: "mount it for writing",
+        errno.EEXIST: "that is a file; name a folder",
+        errno.ENOTDIR: "a part of that is a file; name a folder",
     }.get(error.errno or 0, "check the disk or mount")
     place = error.filename if error.filename is not None and str(root) in str(error.filename) else root
     return f"folder {root} cannot be used: {error.strerror or error} at {place}; {remedy}"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -100,6 +102,22 @@ def test_rows_that_a_tombstone_deletes_are_hidden_but_kept(lake: MadeLake) -> No
     assert ask(lake, "SELECT order_id, _deleted FROM orders__rows ORDER BY 1") == [("o1", None), ("o2", True), ("o3", False)]
 
 
+def test_a_file_that_may_not_be_read_is_told_apart_from_one_that_is_missing(
+    lake: MadeLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = Path(lake.stores.lake.uri(lake.commit([ONE]).files[0].path))
+    path.rename(path.with_suffix(".gone"))
+    with pytest.raises(QueryError, match=rf"file {path} of the lake is missing"):
+        ask(lake, "FROM orders")
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(QueryError, match=rf"{path} of the lake cannot be opened \(Permission denied\); give this user"):
+        ask(lake, "FROM orders")
+
+
 def test_rejects_of_published_and_of_refused_batches_are_a_table(lake: MadeLake) -> None:
     first = lake.commit([ONE], rejected=[(3, "quantity", "many", "no int64")], deduplicated=[4])
     refused = lake.refuse("too many", [(2, "quantity", "x", "no int64")])
@@ -116,6 +134,19 @@ def test_rejects_of_an_object_that_was_read_again_no_longer_stand(lake: MadeLake
     lake.commit([ONE, TWO], supersede=True, etag="e1")
     assert ask(lake, "FROM orders__rejects") == []
     assert ask(lake, "SELECT line FROM orders__rejects", as_of=first.committed_at) == [(3,)]
+
+
+def test_rejects_of_overwritten_bytes_stand_only_beside_their_live_rows(lake: MadeLake) -> None:
+    bad = [(2, "quantity", "x", "no int64")]
+    lake.refuse("too many", bad, file="a.csv")
+    first = lake.commit([ONE], rejected=bad)
+    sql = "SELECT _snapshot_id FROM orders__rejects ORDER BY 1"
+    assert ask(lake, sql) == [(first.id,)]
+    second = lake.commit([TWO], rejected=bad)  # appended: rows of both versions are live
+    assert ask(lake, sql) == [(first.id,), (second.id,)]
+    third = lake.commit([TWO], rejected=bad, supersede=True)
+    assert ask(lake, sql) == [(third.id,)]
+    assert ask(lake, sql, as_of=second.committed_at) == [(first.id,), (second.id,)]
 
 
 @pytest.mark.parametrize("sql", ["SHOW TABLES", "SELECT table_name FROM information_schema.tables ORDER BY 1"])
