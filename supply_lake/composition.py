@@ -39,9 +39,9 @@ def lake_definitions(settings: Settings, specs: Sequence[DatasetSpec], *, patien
         sensors=[*landing_sensors(settings, alarm, patience), alert_sensor(settings)],
         schedules=[
             *(dataset_schedule(settings, spec, spec.schedule, alarm) for spec in specs if spec.schedule),
-            *(pull_schedule(spec, spec.source.schedule) for spec in specs if spec.source.schedule),
+            *(pull_schedule(spec, spec.source.schedule, alarm) for spec in specs if spec.source.schedule),
         ],
-        resources={"lake_stores": LakeStores(settings), "duckdb": _duckdb(settings)},
+        resources={"lake_stores": _lake_stores(settings), "duckdb": _duckdb(settings)},
     )
 
 
@@ -62,10 +62,20 @@ def build_definitions(settings: Settings, *, patience: Patience | None = None) -
     )
 
 
+# Dagster shows a resource under the name of the function that makes it.
+
+
+def _lake_stores(settings: Settings) -> dg.ResourceDefinition:
+    def lake_stores(_: dg.InitResourceContext) -> LakeStores:
+        return LakeStores(settings)
+
+    return dg.ResourceDefinition(lake_stores, description="Landing, lake and rejects, and the metadata store.")
+
+
 def _duckdb(settings: Settings) -> dg.ResourceDefinition:
-    def make(_: dg.InitResourceContext) -> object:
+    def live_duckdb(_: dg.InitResourceContext) -> object:
         from supply_lake.resources.duckdb_live import LiveDuckDB
 
         return LiveDuckDB.over(settings)
 
-    return dg.ResourceDefinition(make, description="DuckDB in memory; every dataset is a view of its name.")
+    return dg.ResourceDefinition(live_duckdb, description="DuckDB in memory; every dataset is a view of its name.")
