@@ -34,7 +34,7 @@ def build_definitions(settings: Settings, *, patience: Patience | None = None) -
         sensors=[*landing_sensors(settings, alarm, patience), alert_sensor(settings)],
         schedules=[
             *(dataset_schedule(settings, spec, spec.schedule, alarm) for spec in specs if spec.schedule),
-            *(pull_schedule(spec, spec.source.schedule) for spec in specs if spec.source.schedule),
+            *(pull_schedule(spec, spec.source.schedule, alarm) for spec in specs if spec.source.schedule),
         ],
         resources={"lake_stores": LakeStores(settings), "duckdb": _duckdb(settings)},
         executor=dg.in_process_executor,
