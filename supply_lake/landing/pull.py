@@ -98,9 +98,12 @@ class Puller:
         return [landed for window in windows for landed in self._pull(window)]
 
     def position(self) -> Value | None:
-        """How far the pulls have come; ``None`` before the first."""
-        manifest = read_manifest(self.landing, position_path(self.spec.name))
-        return manifest.position if manifest else None
+        """How far the pulls have come by the cursor that is declared now; ``None`` before the first."""
+        manifest, cursor = read_manifest(self.landing, position_path(self.spec.name)), self.spec.source.cursor
+        if manifest is None or cursor is None:
+            return None
+        same = (manifest.transport, manifest.by) == (self.spec.source.transport, cursor.by)
+        return manifest.position if same else None
 
     def _pull(self, window: Window) -> list[Landed]:
         with self._room() as room:

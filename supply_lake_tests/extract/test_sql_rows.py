@@ -139,6 +139,20 @@ def test_a_cursor_of_text_times_goes_on_with_its_lag(make: Make, db: Any) -> Non
     assert shop.rows()[0][3] == Decimal("1.2500")
 
 
+def test_another_cursor_begins_anew(make: Make, db: Any) -> None:
+    db.execute(SCHEMA)
+    fill(db, 10)
+    shop = make({"cursor": {"by": "order_id"}})
+    shop.pull()
+    declared = shop.spec.source.sql
+    assert declared
+    assert declared.cursor
+    other = declared.model_copy(update={"cursor": declared.cursor.model_copy(update={"by": "updated_at"})})
+    shop.spec = shop.spec.model_copy(update={"source": shop.spec.source.model_copy(update={"sql": other})})
+    assert shop.puller.position() is None
+    assert shop.pull()[0].manifest.rows == 10
+
+
 def test_a_day_and_a_span(make: Make, db: Any) -> None:
     db.execute(SCHEMA)
     fill(db, 10)
