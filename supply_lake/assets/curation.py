@@ -61,7 +61,7 @@ class Curation:
                 yield from self._date(partition)
             except StoreUnavailable as error:
                 self.context.instance.add_run_tags(self.context.run.run_id, {OUTAGE_TAG: "true"})
-                self.troubles.append(f"{error} Nothing is lost; the sensor asks again when it is back.")
+                self.troubles.append(f"{str(error).rstrip('.')}. Nothing is lost; the sensor asks again when it is back.")
                 break
         if self.troubles:
             raise dg.Failure(_told(self.troubles), allow_retries=False) from None
@@ -105,7 +105,7 @@ class Curation:
         for batch in batches:
             self.context.log.info(_line(batch))
         sources = [source for batch in batches for source in batch.sources]
-        if sources:
+        if sources and not self.spec.source.pulled:  # else the run that pulled told it
             facts = report.landed_metadata(sources)
             yield dg.AssetMaterialization(landing_key(self.spec.name), partition=partition, metadata=facts)
         rejects = rejected_rows(self.stores.rejects, batches)

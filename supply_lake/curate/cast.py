@@ -110,6 +110,8 @@ def as_text(raw: pl.Series) -> pl.Series:
         return raw.bin.encode("base64")
     if isinstance(raw.dtype, pl.Duration):
         return raw.dt.to_string("iso")
+    if raw.dtype in (pl.Date, pl.Datetime):
+        return cast_moments.as_text(raw)
     return raw.cast(pl.String)
 
 

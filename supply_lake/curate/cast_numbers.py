@@ -11,7 +11,7 @@ from decimal import Decimal
 
 import polars as pl
 
-from supply_lake.curate.cast_values import Values, only
+from supply_lake.curate.cast_values import Values, marked, only
 from supply_lake.datasets.column import Column
 from supply_lake.datasets.format import Format
 
@@ -52,13 +52,14 @@ def floats(text: pl.Series, column: Column, form: Format, target: pl.DataType) -
     values = plain.cast(target, strict=False)
     finite = values.is_finite()
     found = Values(values if finite.all() else only(values, finite))
-    long = plain.str.len_bytes() > _EXACT_DIGITS[column.dtype.name]
-    if not long.any():
+    rows = (plain.str.len_bytes() > _EXACT_DIGITS[column.dtype.name]).arg_true()
+    rows = rows.filter(plain.gather(rows).str.contains(r"^[+-]?\d+(\.0*)?$")) if len(rows) else rows
+    if not len(rows):
         return found
-    whole = long & plain.str.contains(r"^[+-]?\d+(\.0*)?$")
-    digits = plain.str.replace(r"\.0*$", "").cast(pl.Int128, strict=False)
-    near = whole & (digits != found.series.cast(pl.Int128, strict=False)).fill_null(True)
-    return found.without(near, f"is too large for {column.dtype} to hold it exactly; declare an integer or a decimal")
+    digits = plain.gather(rows).str.replace(r"\.0*$", "").cast(pl.Int128, strict=False)
+    near = rows.filter((digits != found.series.gather(rows).cast(pl.Int128, strict=False)).fill_null(True))
+    reason = f"is too large for {column.dtype} to hold it exactly; declare an integer or a decimal"
+    return found.without(marked(near, len(plain)), reason)
 
 
 def plain_text(text: pl.Series, form: Format) -> pl.Series:

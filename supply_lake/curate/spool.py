@@ -57,6 +57,15 @@ class Spool:
             return pl.read_ipc(kept.frame, columns=have)
         return kept.frame if have is None else kept.frame.select(have)
 
+    def column(self, at: int, name: str) -> pl.Series | None:
+        """One column of the frame at this place; ``None`` when it has none of the name."""
+        kept = self._frames[at]
+        if name not in kept.schema:
+            return None
+        if isinstance(kept.frame, Path):
+            return pl.read_ipc(kept.frame, columns=[name]).get_column(name)
+        return kept.frame.get_column(name)
+
     def rows(self, at: int) -> int:
         """Rows of the frame at this place."""
         return self._frames[at].rows

@@ -43,7 +43,8 @@ class Reconciliation:
     def notes(self) -> Iterator[str]:
         """What was told and found, in one sentence each."""
         for what, files in self._files.items():
-            yield f"control totals of {files:,} files hold: {what.format(f'{self._figures[what]:,f}')}"
+            where = f"{files:,} files" if files > 1 else "1 file"
+            yield f"control totals hold in {where}: {what.format(f'{self._figures[what]:,f}')}"
 
     def problem(self, told: Sequence[tuple[str, str]], rows: int, sums: Mapping[str, Decimal]) -> str:
         """How a file falls short of its own control totals; empty when it does not.

@@ -21,6 +21,7 @@ from supply_lake.errors import CommitConflict
 from supply_lake.ingest.accounts import Accounts, Share
 from supply_lake.ingest.content import inspect
 from supply_lake.ingest.stores import Stores
+from supply_lake.landing.pull import provenance
 from supply_lake.snapshots.key_filter import candidates
 from supply_lake.snapshots.parquet import ROWS_PER_REJECTS_GROUP, write_parts
 from supply_lake.snapshots.records import Batch, DataFile, Outcome, Snapshot, Status
@@ -28,6 +29,7 @@ from supply_lake.snapshots.schema_versions import ProposedSchema, SchemaVersion
 from supply_lake.snapshots.store import Proposal
 from supply_lake.storage.layout import new_snapshot_id, snapshot_dir
 from supply_lake.storage.object_store import ObjectVersion
+from supply_lake.storage.scratch import scratch_folder
 
 COMMIT_TRIES = 20
 NOTHING_NEW = "every row is already live, or older than the live row of its key"
@@ -56,13 +58,15 @@ def run_batch(stores: Stores, work: Work) -> Batch:
     """
     batch_id = new_snapshot_id()
     intake = inspect(stores, work.spec, work.landing_date, work.objects, skip_published=not work.recurates)
-    scratch = stores.settings.scratch / batch_id
     options = Options(memory_bytes=stores.settings.memory_bytes, threads=stores.settings.threads)
     version = stores.metadata.schema(work.spec.name)
     published = version.schema if version else None
-    with stage(
-        work.spec, intake.sources, landing_date=work.landing_date, scratch=scratch, options=options, published=published
-    ) as staged:
+    with (
+        scratch_folder(stores.settings.scratch, batch_id) as scratch,
+        stage(
+            work.spec, intake.sources, landing_date=work.landing_date, scratch=scratch, options=options, published=published
+        ) as staged,
+    ):
         accounts = Accounts(stores.landing, work.objects, work.deliveries, intake.skipped, staged.sources)
         notes = (*intake.notes, *staged.notes)
         return _Publication(stores, work, staged=staged, accounts=accounts, batch_id=batch_id, notes=notes).run()
@@ -77,6 +81,7 @@ class _Publication:
         self.stores, self.work, self.staged, self.accounts = stores, work, staged, accounts
         self.batch_id, self.notes, self.spec = batch_id, notes, work.spec
         self._based_on_commit: int | None = None
+        self._pulls = provenance(stores.landing, work.spec, {one.key: one.sha256 for one in staged.sources})
         self._version: SchemaVersion | None = None
 
     def run(self) -> Batch:
@@ -183,7 +188,7 @@ class _Publication:
             reason=reason,
             notes=self.notes,
             created_at=dt.datetime.now(dt.UTC),
-            source_system={"system": self.spec.source.system, **self.spec.source.metadata},
+            source_system={"system": self.spec.source.system, **self.spec.source.metadata, **self._pulls},
         )
 
     def _write_rejects(self, snapshot: Snapshot, settled: Settled) -> tuple[DataFile, ...]:

@@ -413,6 +413,12 @@ def test_p6_nested_parquet_becomes_what_is_declared_exactly_or_not_at_all() -> N
     assert "field 'a' of 's' is not declared and was left out (2 times)" in done.notes
 
 
+def test_p6_a_typed_struct_where_a_list_is_declared_is_its_one_item() -> None:
+    frame = pl.DataFrame({"s": [{"a": 1}, {"a": 2}], "n": [[1], [2]]})
+    done = typed(frame, column("s", "list<struct<a:int64>>"), column("n", "list<string>"))
+    assert done.values == [([{"a": 1}], ["1"]), ([{"a": 2}], ["2"])]
+
+
 def test_p8_not_a_number_of_a_typed_source_is_null_and_counted() -> None:
     done = typed(
         pl.DataFrame({"f": [1.5, float("nan")], "t": [float("nan"), float("inf")]}), column("f", "float64"), column("t")
@@ -447,3 +453,17 @@ def test_p9_typed_moments_outside_the_years_are_set_aside() -> None:
     done = typed(frame, column("at", "timestamp"), column("day", "date"))
     assert done.rows.rejected == 2
     assert all("outside the years" in reason for reason in done.reasons())
+
+
+def test_p9_typed_dates_that_no_calendar_has_are_set_aside_and_told_as_numbers() -> None:
+    days = pl.Series([2**31 - 1, 0], dtype=pl.Int32).cast(pl.Date)
+    frame = pl.DataFrame(
+        {"day": days, "ms": pl.Series([2**62, 0], dtype=pl.Int64).cast(pl.Datetime("ms")), "l": [[days[1]], []]}
+    )
+    done = typed(frame, column("day", "date"), column("ms", "timestamp"), column("l"))
+    assert done.rows.rejected == 1
+    assert done.set_aside() == [(1, [("day", "2147483647 days since 1970-01-01"), ("ms", f"{2**62} ms since 1970-01-01")])]
+    text = typed(frame, column("day"), column("ms"))
+    assert text.frame["day"].to_list() == ["2147483647 days since 1970-01-01", "1970-01-01"]
+    nested = frame.select(pl.concat_list("day").alias("l"))
+    assert typed(nested, column("l")).frame["l"].to_list() == ["[2147483647]", "[0]"]
