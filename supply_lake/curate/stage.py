@@ -285,15 +285,15 @@ def _drop_broken(reading: Reading) -> None:
 
 def _refuse_unread_columns(reading: Reading) -> None:
     """In a frozen dataset, a column of an object in which no value at all could be read has another type."""
-    for column, source in sorted(reading.drift.unread):
-        frames = (reading.good.get(at, [column]) for at in range(len(reading.good)) if _has(reading.good, at, source))
-        if all(frame[column].null_count() == frame.height for frame in frames):
+    for column, part in sorted(reading.drift.unread):
+        frames = (reading.good.get(at, [column, "_src"]) for at in range(len(reading.good)) if _has(reading.good, at, part))
+        if not any(frame.filter(pl.col("_src") == part)[column].count() for frame in frames):
             reason = f"no value of column {column!r} can be read as its declared type; `evolution: freeze` allows no change"
-            reading.drift.refusals.setdefault(source, f"{reason}; declare the type that it has or mend the file")
+            reading.drift.refusals.setdefault(part, f"{reason}; declare the type that it has or mend the file")
 
 
-def _has(spool: Spool, at: int, source: int) -> bool:
-    return any(one == source for one, _ in spool.shares(at))
+def _has(spool: Spool, at: int, part: int) -> bool:
+    return any(one == part for one, _ in spool.shares(at))
 
 
 def _filter(spool: Spool, keep: pl.Expr) -> None:
