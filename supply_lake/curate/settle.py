@@ -135,11 +135,11 @@ class Settled:
         kinds = self._kinds_of(columns)
         for part, ordinals, frame in () if new else self._live_frames([*columns, "_line", "_deleted"]):
             if date in (None, part.partition):
-                rows = _beside_places(typed(frame, kinds), _placed_live(frame, part, ordinals))
+                rows = _placed_live(typed(frame, kinds), part, ordinals, frame)
                 yield rows.filter(~self._lost_mask(ordinals) & _visible(frame))
         for ordinals, frame in placed(self.reading, [*(self.evolved.keys[name] for name in kinds), "_deleted"]):
             keep = self._staying(ordinals) & _visible(frame)
-            rows = _beside_places(typed(frame, kinds, self.evolved.keys), frame)
+            rows = _beside(typed(frame, kinds, self.evolved.keys), frame)
             yield rows.filter(keep if date is None else keep & (frame["_date"] == date))
 
     def types_of(self, columns: Sequence[str]) -> dict[str, pl.DataType]:
@@ -258,9 +258,9 @@ class Settled:
         if order is not None and order not in keys:
             kinds[order] = self.evolved.kinds[order]  # what it once was may not be in order: text is not, of numbers
         for part, ordinals, frame in self._live_frames([*names, "_line"]):
-            yield _beside_places(typed(frame, kinds, loose=order), _placed_live(frame, part, ordinals))
+            yield _placed_live(typed(frame, kinds, loose=order), part, ordinals, frame)
         for ordinals, frame in placed(self.reading, [self.evolved.keys[name] for name in names]):
-            rows = _beside_places(typed(frame, kinds, self.evolved.keys), frame)
+            rows = _beside(typed(frame, kinds, self.evolved.keys), frame)
             yield rows.filter(~self.barred.mask(ordinals)) if self.barred else rows
 
     @cached_property
@@ -327,15 +327,16 @@ def placed(reading: Reading, columns: Sequence[str]) -> Iterator[tuple[pl.Series
         first += frame.height
 
 
-def _placed_live(frame: pl.DataFrame, part: LivePart, ordinals: pl.Series) -> pl.DataFrame:
-    """A live frame with ``duels.PLACE``."""
-    return frame.with_columns(ordinals, pl.lit(-1, pl.Int32).alias("_src"), pl.lit(part.partition).alias("_date"))
+def _placed_live(rows: pl.DataFrame, part: LivePart, ordinals: pl.Series, frame: pl.DataFrame) -> pl.DataFrame:
+    """Rows of a live frame with ``duels.PLACE``."""
+    source, date = pl.lit(-1, pl.Int32).alias("_src"), pl.lit(part.partition).alias("_date")
+    return _beside(rows, frame.select("_line").with_columns(ordinals, source, date))
 
 
-def _beside_places(values: pl.DataFrame, frame: pl.DataFrame) -> pl.DataFrame:
-    """Values with the places of their rows; with no value at all, the places, for there are as many rows."""
-    places = frame.select(list(PLACE))
-    return values.hstack(places) if values.width else places
+def _beside(rows: pl.DataFrame, frame: pl.DataFrame) -> pl.DataFrame:
+    """Rows, of which no column may be asked, with ``duels.PLACE`` of the frame that they are of."""
+    places = frame.select(*PLACE)
+    return rows.hstack(places.get_columns()) if rows.width else places
 
 
 def _visible(frame: pl.DataFrame) -> pl.Series:
