@@ -1,4 +1,4 @@
-"""Runs in a worker that was ready before they were asked for."""
+"""Runs in a worker that was ready before they were asked for; ``integration/test_dev.py`` has the whole way of one."""
 
 from __future__ import annotations
 
@@ -20,15 +20,12 @@ from dagster._core.storage.tags import GRPC_INFO_TAG, PARENT_RUN_ID_TAG, ROOT_RU
 from dagster._core.test_utils import create_run_for_test
 
 from supply_lake.assets.naming import ASSET_JOB, PARTITION_TAG, PENDING_TAG, lake_key
-from supply_lake.ingest.discovery import tick
-from supply_lake.ingest.stores import Stores
 from supply_lake.launch import launcher, worker
 from supply_lake.launch.launcher import SpareWorkerLauncher
 from supply_lake.launch.rehearsal import rehearse
 from supply_lake.resources.instance import prepare_home
 from supply_lake.settings import Settings
-from supply_lake.snapshots.records import Status
-from supply_lake_tests.sensors.lakes import GOOD, TODAY
+from supply_lake_tests.sensors.lakes import TODAY
 from supply_lake_tests.sensors.made_up import ORDERS, write_specs
 
 SOON = 60.0
@@ -105,25 +102,6 @@ def status(instance: dg.DagsterInstance, run: dg.DagsterRun) -> DagsterRunStatus
     found = instance.get_run_by_id(run.run_id)
     assert found
     return found.status
-
-
-def test_a_run_that_the_sensor_asks_for_is_executed_by_the_process_that_waited(
-    instance: dg.DagsterInstance, settings: Settings
-) -> None:
-    with Stores.open(settings) as stores:
-        stores.landing.put(f"orders/{TODAY:%Y/%m/%d}/a.csv", GOOD.encode())
-        tick(stores, full=True)
-        instance.run_launcher.prepare()
-        waiting = instance.run_launcher._spare._process.pid
-        run = make_run(instance)
-        launch(instance, run)
-        until(lambda: status(instance, run) is DagsterRunStatus.SUCCESS)
-        (batch,) = stores.metadata.batches("orders")
-    assert (batch.status, batch.run_id) == (Status.COMMITTED, run.run_id)
-    told = [entry.message for entry in instance.all_logs(run.run_id)]
-    assert any(f"Started process for run (pid: {waiting})" in one for one in told)
-    until(lambda: instance.run_launcher._spare is not None)  # for the next run
-    assert instance.run_launcher._spare._process.pid != waiting
 
 
 def test_without_a_spare_a_run_starts_as_dagster_starts_it_and_the_next_finds_one(
