@@ -64,7 +64,7 @@ def _column(column: ColumnDraft) -> Iterator[str]:
     if column.field.why:
         yield comment(f"several names: {column.field.why}", 2)
     if column.guess.nulls:
-        told = ", ".join(f"{quoted(one.text)} ({one.rows:,} rows)" for one in column.guess.nulls)
+        told = ", ".join(f"{quoted(one.text)} ({count(one.rows, 'row')})" for one in column.guess.nulls)
         yield comment(f"null: {told}", 2)
     for doubt in column.doubts:
         yield _doubt(doubt, 2)

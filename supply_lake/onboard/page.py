@@ -88,14 +88,19 @@ def _overview(draft: Draft) -> str:
             f"{one.values.filled:,}",
             f"{one.values.empty:,}",
             f"{one.values.distinct:,}",
-            one.guess.low,
-            one.guess.high,
+            one.guess.low or _end(one, 0),
+            one.guess.high or _end(one, -1),
             ", ".join(f"{quoted(null.text)}: {null.rows:,}" for null in (*one.guess.nulls, *one.guess.sentinels)),
         )
         for one in draft.columns
     ]
     header = ("column", "type", "filled", "empty", "different", "least", "greatest", "stands for none")
     return "## Columns\n\n" + _table(header, rows)
+
+
+def _end(column: ColumnDraft, at: int) -> str:
+    """The first or last text in order, of columns whose values are nothing but text."""
+    return str(column.values.texts.sort()[at]) if column.values.distinct else ""
 
 
 def _details(draft: Draft) -> str:
