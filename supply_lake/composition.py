@@ -20,7 +20,7 @@ from supply_lake.resources.stores import LakeStores
 from supply_lake.sensors.alerts import TickAlarm, alert_sensor
 from supply_lake.sensors.landing import landing_sensors
 from supply_lake.sensors.lookout import Patience
-from supply_lake.sensors.schedules import dataset_schedule
+from supply_lake.sensors.schedules import dataset_schedule, pull_schedule
 from supply_lake.settings import Settings
 
 
@@ -37,7 +37,10 @@ def lake_definitions(settings: Settings, specs: Sequence[DatasetSpec], *, patien
     alarm = TickAlarm(settings.alert_url)
     return dg.Definitions(
         sensors=[*landing_sensors(settings, alarm, patience), alert_sensor(settings)],
-        schedules=[dataset_schedule(settings, spec, spec.schedule, alarm) for spec in specs if spec.schedule],
+        schedules=[
+            *(dataset_schedule(settings, spec, spec.schedule, alarm) for spec in specs if spec.schedule),
+            *(pull_schedule(spec, spec.source.schedule) for spec in specs if spec.source.schedule),
+        ],
         resources={"lake_stores": LakeStores(settings), "duckdb": _duckdb(settings)},
     )
 

@@ -17,21 +17,23 @@ import dagster as dg
 
 from supply_lake.assets import report
 from supply_lake.assets.naming import (
-    CHECKS,
     CONSERVATION,
     CONTRACT,
     OUTAGE_TAG,
+    checks,
     lake_key,
     landing_key,
     op_name,
     publishes_pending,
 )
 from supply_lake.assets.samples import Sample, broken_rules, preview, rejected_rows
+from supply_lake.datasets.quality import Severity
 from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.errors import StoreUnavailable, SupplyLakeError
 from supply_lake.ingest.batches import recurate, run_pending
 from supply_lake.ingest.stores import Stores
 from supply_lake.landing.ledger import ObjectState
+from supply_lake.quality.verdict import Verdict
 from supply_lake.resources.workers import mark
 from supply_lake.snapshots.records import Batch, Status
 
@@ -105,12 +107,13 @@ class Curation:
         for batch in batches:
             self.context.log.info(_line(batch))
         sources = [source for batch in batches for source in batch.sources]
-        if sources:
+        if sources and not self.spec.source.pulled:  # else the run that pulled told it
             facts = report.landed_metadata(sources)
             yield dg.AssetMaterialization(landing_key(self.spec.name), partition=partition, metadata=facts)
         rejects = rejected_rows(self.stores.rejects, batches)
         yield self._contract(partition, batches, aside, rejects)
         yield self._conservation(partition, batches)
+        yield from self._rules(partition, batches)
         if report.snapshots_of(batches):
             self.published = True
             yield self._materialization(partition, batches, rejects)
@@ -127,33 +130,62 @@ class Curation:
             self.troubles.append(f"{self.spec.name} {partition}: rows landed are not published + rejected + deduplicated")
         return self._checked(CONSERVATION, partition, conserved, report.conservation_metadata(batches))
 
-    def _checked(self, name: str, partition: str, passed: bool, facts: dict[str, object]) -> dg.AssetCheckEvaluation:
+    def _rules(self, partition: str, batches: Sequence[Batch]) -> Iterator[Event]:
+        """The dataset's rules; one that was not asked, for the batch was refused before, has no evaluation."""
+        for rule in self.spec.quality:
+            verdicts = [one for batch in batches for one in batch.quality if one.rule == rule.name]
+            if verdicts:
+                yield self._checked(
+                    rule.name,
+                    partition,
+                    all(one.passed for one in verdicts),
+                    report.rule_metadata(verdicts),
+                    _severity(verdicts),
+                )
+
+    def _checked(
+        self,
+        name: str,
+        partition: str,
+        passed: bool,
+        facts: dict[str, object],
+        severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR,
+    ) -> dg.AssetCheckEvaluation:
         return dg.AssetCheckEvaluation(
             asset_key=lake_key(self.spec.name),
             check_name=name,
             passed=passed,
             metadata=facts,  # type: ignore[arg-type]
+            severity=severity,
             partition=partition,
-            blocking=True,
+            blocking=severity is dg.AssetCheckSeverity.ERROR,
         )
 
     def _materialization(self, partition: str, batches: Sequence[Batch], rejects: Sample) -> Event:
         snapshots = report.snapshots_of(batches)
         live = self.stores.metadata.batch_snapshots(self.spec.name, dt.date.fromisoformat(partition))
         rows = preview(self.stores.lake, snapshots)
+        schemas = self.stores.metadata.schema_versions(self.spec.name)
         return dg.AssetMaterialization(
             lake_key(self.spec.name),
             partition=partition,
-            metadata=report.published_metadata(batches, sum(one.rows_total for one in live), rows, rejects),
+            metadata=report.published_metadata(batches, sum(one.rows_total for one in live), rows, rejects, schemas),
             tags={"dagster/data_version": snapshots[-1].id},
         )
 
     def _outputs(self) -> Iterator[Event]:
         step = op_name(self.spec.name)
-        for check in CHECKS:
+        for check in checks(self.spec):
             yield dg.Output(None, output_name=f"{step}_{check}")
         if self.published:
             yield dg.Output(None, output_name=step, metadata=RECORDED_BY_HAND)
+
+
+def _severity(verdicts: Sequence[Verdict]) -> dg.AssetCheckSeverity:
+    """How grave a rule's check is: as its worst verdict; when all passed, as it would have been."""
+    failed = [one.severity for one in verdicts if not one.passed]
+    grave = Severity.REJECT in (failed or [one.severity for one in verdicts])
+    return dg.AssetCheckSeverity.ERROR if grave else dg.AssetCheckSeverity.WARN
 
 
 def _refusals(batches: Sequence[Batch]) -> list[str]:

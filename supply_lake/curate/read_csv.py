@@ -30,7 +30,7 @@ from supply_lake.errors import UnreadableObject
 
 CHUNK_BYTES = 8 * 1024 * 1024
 LONGEST_RECORD = 64 * 1024 * 1024
-_GLANCE = 64 * 1024
+_GLANCE = 4096
 REPEATED_HEADER = "repeated header lines were passed over"
 
 
@@ -106,7 +106,7 @@ class CsvReader:
             if found.records:
                 self._take(found.end)
                 return tuple(found.records[0])
-        raise AssertionError("a first record was found before its header is read")
+        raise EmptyObject("whitespace only")  # an escaped space, for example
 
     def _heads(self) -> Iterator[tuple[bytes, bool]]:
         """The beginning of what is left, longer and longer, and whether that is all; whoever has seen enough stops."""
@@ -154,7 +154,11 @@ class CsvReader:
         else:
             limit = exact_csv.MAX_QUOTED_BYTES // dialect.shrinks
             end = well_formed_end(spelling.data, spelling.delimiter, dialect.quote, limit=limit, final=self._ended)
-        return None if end is None else dialect.length(spelling, end)
+        end = None if end is None else dialect.length(spelling, end)
+        # A line that is no text is set aside alone, so a quote in it may open what no record closes.
+        if end and dialect.quote and buffer.find(dialect.quote, 0, end) >= 0 and not _is_text(buffer, end):
+            return None
+        return end
 
     def _has_comment(self, buffer: bytes) -> bool:
         """Whether a comment may stand in the buffer."""
@@ -164,7 +168,7 @@ class CsvReader:
         return buffer.startswith(self._comment) or any(end + self._comment in buffer for end in ends)
 
     def _parse_fast(self, cut: Cut) -> RawChunk | None:
-        if len(self.header) == 1 or cut.data.startswith(codecs.BOM_UTF8) or not _is_text(cut.data):
+        if len(self.header) == 1 or cut.data.startswith(codecs.BOM_UTF8) or not _is_text(cut.data, len(cut.data)):
             return None  # Arrow takes a byte order mark off every buffer, also where it is text
         spelling = self._dialect.spell(cut.data)
         return fast_csv.parse(cut, spelling, self.header, self._dialect) if spelling else None
@@ -205,14 +209,14 @@ class CsvReader:
         return RawChunk(chunk.frame.filter(~repeats), chunk.lines.filter(~repeats), chunk.bad, notes)
 
 
-def _is_text(data: bytes) -> bool:
-    """Whether it is UTF-8 without NUL."""
-    if not data or np.frombuffer(data, np.int8).min() > 0:  # as signed bytes, all that is not ASCII is below zero
+def _is_text(data: bytes, end: int) -> bool:
+    """Whether the bytes up to the end are UTF-8 without NUL."""
+    if not end or np.frombuffer(data, np.int8, end).min() > 0:  # as signed bytes, all that is not ASCII is below zero
         return True
-    if b"\0" in data:
+    if data.find(b"\0", 0, end) >= 0:
         return False
     try:
-        data.decode()
+        data[:end].decode()
     except UnicodeDecodeError:
         return False
     return True

@@ -12,6 +12,7 @@ import polars as pl
 
 from supply_lake.curate.cast import as_text
 from supply_lake.curate.raw import BadRecord
+from supply_lake.curate.schema import LINEAGE
 
 REASON = pl.Struct({"column": pl.String, "value": pl.String, "reason": pl.String})
 SCHEMA: dict[str, pl.DataType] = {
@@ -67,13 +68,20 @@ def from_good_rows(rows: pl.DataFrame, reason: str) -> pl.DataFrame:
     return _from_rows(rows, REJECTED, pl.lit(reason))
 
 
+def from_barred(rows: pl.DataFrame, reasons: pl.Series) -> pl.DataFrame:
+    """Good rows that a rule on more than the row set aside, in the form of ``from_good_rows``, each with its own reasons."""
+    if not rows.height:
+        return pl.DataFrame(schema=SCHEMA)
+    return _from_rows(rows, REJECTED, pl.lit("")).with_columns(reasons.cast(pl.List(REASON)).alias("reasons"))
+
+
 def from_duplicates(rows: pl.DataFrame) -> pl.DataFrame:
     """Rows that lost against another row of their key; ``_winner`` tells against which."""
     return _from_rows(rows, DEDUPLICATED, pl.col("_winner"))
 
 
 def _from_rows(rows: pl.DataFrame, outcome: str, reason: pl.Expr) -> pl.DataFrame:
-    values = rows.select(pl.exclude("^_.*$"))
+    values = rows.select(pl.exclude(*LINEAGE, "_winner"))
     return pl.DataFrame(
         rows.select(
             pl.lit(outcome).alias("outcome"),
@@ -87,6 +95,11 @@ def _from_rows(rows: pl.DataFrame, outcome: str, reason: pl.Expr) -> pl.DataFram
         ).with_columns(as_json(values).alias("raw")),
         schema=SCHEMA,
     )
+
+
+def place(source: str, line: int | None) -> str:
+    """Where a row came from, as a person looks for it: ``orders/2026/11/01/a.csv:7``."""
+    return source if line is None else f"{source}:{line}"
 
 
 def as_json(frame: pl.DataFrame) -> pl.Series:

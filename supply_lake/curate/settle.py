@@ -7,6 +7,7 @@ What belongs here: deduplication and merging over a whole batch, and the counts 
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,14 +20,21 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from supply_lake.curate import rejects
+from supply_lake.curate.align import held_in, typed
+from supply_lake.curate.barred import NONE, Barred
 from supply_lake.curate.cast import polars_type
 from supply_lake.curate.counts import PartitionRows, Rows
-from supply_lake.curate.duels import losers
+from supply_lake.curate.duels import PLACE, losers
+from supply_lake.curate.evolve import Evolved
+from supply_lake.curate.schema import LINEAGE
 from supply_lake.curate.stage import Reading
 from supply_lake.datasets.spec import DatasetSpec, KeyScope
-from supply_lake.datasets.types import DataType
+from supply_lake.datasets.types import DataType, parse_type
+from supply_lake.datasets.widening import TEXT, Held, holding
 
 LIVE_ROWS_AT_ONCE = 262_144
+_LINEAGE = {"_source": TEXT, "_line": parse_type("int64"), "_snapshot_id": TEXT}
+_DELETED = {"_deleted": parse_type("boolean")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +52,16 @@ class Settled:
 
     spec: DatasetSpec
     reading: Reading
-    columns: tuple[tuple[str, DataType], ...]
+    evolved: Evolved
     live: Sequence[LivePart]
     scratch: Path
     refused: str = ""
+    barred: Barred = NONE
+
+    @property
+    def problem(self) -> str:
+        """Why the batch cannot be published under what another run has published meanwhile; empty when it can."""
+        return self.evolved.problem
 
     # --- counts
 
@@ -78,13 +92,13 @@ class Settled:
     ) -> PartitionRows:
         by_source: dict[str, Rows] = {}
         for at, part in enumerate(self.reading.parts):
-            landed, gone = staged.get((at, date), 0), lost.get((at, date), 0)
+            landed, gone, barred = staged.get((at, date), 0), lost.get((at, date), 0), self.barred.counts[at, date]
             if landed:
                 key = self.reading.outcomes[part.owner].key
                 by_source[key] = by_source.get(key, Rows()) + Rows(
                     landed=landed,
-                    published=0 if self.refused else landed - gone,
-                    rejected=landed if self.refused else 0,
+                    published=0 if self.refused else landed - gone - barred,
+                    rejected=landed if self.refused else barred,
                     deduplicated=0 if self.refused else gone,
                 )
         rows = sum(by_source.values(), Rows())
@@ -107,17 +121,50 @@ class Settled:
         for at, ordinals in self._staged_places():
             if any(day == date for _, day in good.shares(at)):
                 frame = good.get(at)
-                keep = ~self._lost_mask(ordinals) & (frame["_date"] == date)
+                keep = self._staying(ordinals) & (frame["_date"] == date)
                 if keep.any():
                     yield self._published(frame.filter(keep))
+
+    def standing(self, columns: Sequence[str], *, date: dt.date | None = None, new: bool = False) -> Iterator[pl.DataFrame]:
+        """Some columns of the rows that stay, of one partition or of all, with ``duels.PLACE``.
+
+        What is carried over has negative ordinals. Rows that a tombstone hides are no rows here.
+
+        :param new: only rows that this batch brings
+        """
+        kinds = self._kinds_of(columns)
+        for part, ordinals, frame in () if new else self._live_frames([*columns, "_line", "_deleted"]):
+            if date in (None, part.partition):
+                rows = _placed_live(typed(frame, kinds), part, ordinals, frame)
+                yield rows.filter(~self._lost_mask(ordinals) & _visible(frame))
+        for ordinals, frame in placed(self.reading, [*(self.evolved.keys[name] for name in kinds), "_deleted"]):
+            keep = self._staying(ordinals) & _visible(frame)
+            rows = _beside(typed(frame, kinds, self.evolved.keys), frame)
+            yield rows.filter(keep if date is None else keep & (frame["_date"] == date))
+
+    def types_of(self, columns: Sequence[str]) -> dict[str, pl.DataType]:
+        """The types of some columns in what is published, which hold the values of live rows too."""
+        return {name: polars_type(kind) for name, kind in self._kinds_of(columns).items()}
+
+    def _kinds_of(self, columns: Sequence[str]) -> dict[str, DataType]:
+        return {name: self._published_kinds[name] for name in columns}
+
+    def _staying(self, ordinals: pl.Series) -> pl.Series:
+        """Which of these staged rows are published."""
+        return ~(self._lost_mask(ordinals) | self.barred.mask(ordinals))
 
     def rejects(self) -> Iterator[pl.DataFrame]:
         """Every row that is set aside, in the rejects schema."""
         yield from self.reading.aside
         good = self.reading.good
         for at, ordinals in self._staged_places():
+            barred = self.barred.mask(ordinals)
+            if barred.any():
+                frame = good.get(at).filter(barred)
+                yield rejects.from_barred(self._published(frame), self.barred.reasons(ordinals.filter(barred), frame))
             if self.refused:
-                yield rejects.from_good_rows(self._published(good.get(at)), f"the batch is rejected: {self.refused}")
+                frame = self._published(good.get(at).filter(~barred))
+                yield rejects.from_good_rows(frame, f"the batch is rejected: {self.refused}")
                 continue
             lost = self._lost_mask(ordinals)
             if lost.any():
@@ -132,22 +179,29 @@ class Settled:
 
     def _aligned(self, frame: pl.DataFrame) -> pl.DataFrame:
         """All published columns, in order, whatever the chunk or the older snapshot has of them."""
-        present = frame.schema
-        return frame.select(
-            (pl.col(name) if present[name] == kind else pl.col(name).cast(kind))
-            if name in present
-            else pl.lit(None, kind).alias(name)
-            for name, kind in self._published_types.items()
-        )
+        return typed(frame, self._published_kinds, self.evolved.keys)
 
     @cached_property
-    def _published_types(self) -> dict[str, pl.DataType]:
-        """Declared and new columns, then those that only live rows have, then the lineage."""
-        types = {name: polars_type(kind) for name, kind in self.columns}
-        older = {name: kind for schema in self._live_schemas for name, kind in schema.items() if name[0] != "_"}
-        lineage: dict[str, pl.DataType] = {"_source": pl.String(), "_line": pl.Int64(), "_snapshot_id": pl.String()}
-        deleted: dict[str, pl.DataType] = {"_deleted": pl.Boolean()} if self.spec.tombstone is not None else {}
-        return {**types, **{name: older[name] for name in sorted(set(older) - set(types))}, **lineage, **deleted}
+    def _published_kinds(self) -> dict[str, DataType]:
+        """The schema's columns, those that only live rows have, and the lineage.
+
+        Where live rows are of another type, a column gets the one that holds both: the rows carried over lose nothing.
+        """
+        older: dict[str, list[Held]] = {}
+        for schema in self._live_schemas:
+            for name, held in schema.items():
+                if name not in LINEAGE:
+                    older.setdefault(name, []).append(held)
+        kinds = self.evolved.kinds
+        merged = {name: holding([Held(kind), *older.get(name, ())]) for name, kind in kinds.items()}
+        more = {name: holding(older[name]) for name in sorted(set(older) - set(kinds))}
+        return {**merged, **more, **_LINEAGE, **(_DELETED if self.spec.tombstone is not None else {})}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Digest of the names and types in the files; files of one fingerprint have one schema."""
+        text = "\n".join(f"{name} {kind}" for name, kind in self._published_kinds.items())
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def _with_winners(self, ordinals: pl.Series, frame: pl.DataFrame) -> pl.DataFrame:
         won = self._losers.filter(pl.col("_ordinal").is_in(ordinals.implode())).sort("_ordinal")
@@ -172,11 +226,17 @@ class Settled:
         for part in self.live:
             with part.open() as file:
                 parquet = pq.ParquetFile(file)
-                have = [name for name in columns if name in parquet.schema_arrow.names] if columns is not None else None
+                renamed = self._renamed(parquet.schema_arrow.names)
+                have = [old for old, name in renamed.items() if name in columns] if columns is not None else None
                 for batch in parquet.iter_batches(LIVE_ROWS_AT_ONCE, columns=have):
-                    frame = pl.DataFrame(batch)
+                    frame = pl.DataFrame(batch).rename(renamed, strict=False)
                     yield part, pl.int_range(first, first + frame.height, eager=True).alias("_ordinal"), frame
                     first += frame.height
+
+    def _renamed(self, names: Sequence[str]) -> dict[str, str]:
+        """Columns of a live file as they are called now: in SQL a name in capitals is no other name."""
+        now = {name.casefold(): name for name in self.evolved.kinds}
+        return {name: now.get(name.casefold(), name) for name in names}
 
     # --- who loses
 
@@ -185,25 +245,23 @@ class Settled:
         by = self.spec.dedupe_by
         if by == "none" or self.refused:
             return losers([], [], None, rows=0, scratch=self.scratch)
-        keys = list(self.spec.primary_key) if by == "key" else [name for name, _ in self.columns]
+        keys = list(self.spec.primary_key) if by == "key" else list(self.evolved.kinds)
         if self.spec.key_scope is KeyScope.PARTITION:
             keys = [*keys, "_date"]
         rows = sum(one.landed - one.rejected for one in self.reading.outcomes) + sum(self._live_rows.values())
         return losers(self._key_frames(keys), keys, self.spec.order_by, rows=rows, scratch=self.scratch)
 
     def _key_frames(self, keys: Sequence[str]) -> Iterator[pl.DataFrame]:
-        order = [self.spec.order_by] if self.spec.order_by else []
-        values = [name for name in dict.fromkeys([*keys, *order]) if name != "_date"]
-        types = {name: polars_type(kind) for name, kind in self.columns}
-        for part, ordinals, frame in self._live_frames([*values, "_line"]):
-            yield _typed(frame, values, types).with_columns(
-                ordinals, pl.lit(-1, pl.Int32).alias("_src"), frame["_line"], pl.lit(part.partition).alias("_date")
-            )
-        good = self.reading.good
-        for at, ordinals in self._staged_places():
-            frame = good.get(at, [*values, "_src", "_line", "_date"])
-            places = [ordinals, frame["_src"], frame["_line"], frame["_date"]]
-            yield _typed(frame, values, types).with_columns(*places)
+        order = self.spec.order_by
+        names = [name for name in dict.fromkeys([*keys, *([order] if order else [])]) if name != "_date"]
+        kinds = {name: self._published_kinds[name] for name in names}
+        if order is not None and order not in keys:
+            kinds[order] = self.evolved.kinds[order]  # what it once was may not be in order: text is not, of numbers
+        for part, ordinals, frame in self._live_frames([*names, "_line"]):
+            yield _placed_live(typed(frame, kinds, loose=order), part, ordinals, frame)
+        for ordinals, frame in placed(self.reading, [self.evolved.keys[name] for name in names]):
+            rows = _beside(typed(frame, kinds, self.evolved.keys), frame)
+            yield rows.filter(~self.barred.mask(ordinals)) if self.barred else rows
 
     @cached_property
     def _lost(self) -> np.ndarray:
@@ -221,18 +279,20 @@ class Settled:
     # --- counting
 
     @cached_property
-    def _live_footers(self) -> list[tuple[dt.date, int, pl.Schema]]:
+    def _live_footers(self) -> list[tuple[dt.date, int, dict[str, Held]]]:
         """Partition date, rows and columns of every live file."""
-        found = []
+        found, kinds = [], self.evolved.kinds
         for part in self.live:
             with part.open() as file:
                 parquet = pq.ParquetFile(file)
-                schema = pl.DataFrame(parquet.schema_arrow.empty_table()).schema
-                found.append((part.partition, parquet.metadata.num_rows, schema))
+                names = self._renamed(parquet.schema_arrow.names)
+                wanted = {old: kinds[name] for old, name in names.items() if name in kinds}
+                held = held_in(parquet.metadata, parquet.schema_arrow, wanted)
+                found.append((part.partition, parquet.metadata.num_rows, {names[name]: one for name, one in held.items()}))
         return found
 
     @property
-    def _live_schemas(self) -> list[pl.Schema]:
+    def _live_schemas(self) -> list[dict[str, Held]]:
         return [schema for _, _, schema in self._live_footers]
 
     @cached_property
@@ -257,8 +317,30 @@ class Settled:
         return dict(found)
 
 
-def _typed(frame: pl.DataFrame, names: Sequence[str], types: Mapping[str, pl.DataType]) -> pl.DataFrame:
-    present = set(frame.columns)
-    return frame.select(
-        (pl.col(name).cast(types[name]) if name in present else pl.lit(None, types[name])).alias(name) for name in names
-    )
+def placed(reading: Reading, columns: Sequence[str]) -> Iterator[tuple[pl.Series, pl.DataFrame]]:
+    """Every staged frame in the order of delivery: its ordinals, and those of the columns that it has, with ``duels.PLACE``."""
+    first = 0
+    for at in range(len(reading.good)):
+        frame = reading.good.get(at, [*columns, "_src", "_line", "_date"])
+        ordinals = pl.int_range(first, first + frame.height, eager=True).alias("_ordinal")
+        yield ordinals, frame.with_columns(ordinals)
+        first += frame.height
+
+
+def _placed_live(rows: pl.DataFrame, part: LivePart, ordinals: pl.Series, frame: pl.DataFrame) -> pl.DataFrame:
+    """Rows of a live frame with ``duels.PLACE``."""
+    source, date = pl.lit(-1, pl.Int32).alias("_src"), pl.lit(part.partition).alias("_date")
+    return _beside(rows, frame.select("_line").with_columns(ordinals, source, date))
+
+
+def _beside(rows: pl.DataFrame, frame: pl.DataFrame) -> pl.DataFrame:
+    """Rows, of which no column may be asked, with ``duels.PLACE`` of the frame that they are of."""
+    places = frame.select(*PLACE)
+    return rows.hstack(places.get_columns()) if rows.width else places
+
+
+def _visible(frame: pl.DataFrame) -> pl.Series:
+    """Which rows no tombstone hides."""
+    if "_deleted" not in frame.columns:
+        return pl.repeat(True, frame.height, dtype=pl.Boolean, eager=True)
+    return ~frame["_deleted"].fill_null(False)

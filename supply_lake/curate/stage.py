@@ -22,8 +22,10 @@ from pathlib import Path
 
 import polars as pl
 
-from supply_lake.curate import rejects, totals
+from supply_lake.curate import conditions, rejects, totals
 from supply_lake.curate.archive import files_in
+from supply_lake.curate.conditions import Broke
+from supply_lake.curate.drift import Drift
 from supply_lake.curate.raw import BadRecord, EmptyObject, RawChunk, Readable, Told
 from supply_lake.curate.read_csv import CsvReader
 from supply_lake.curate.read_json import read_document, read_lines
@@ -31,6 +33,7 @@ from supply_lake.curate.read_parquet import read_parquet
 from supply_lake.curate.sift import Sifted, Sifter
 from supply_lake.curate.source import PlainBytes, Source
 from supply_lake.curate.spool import Spool
+from supply_lake.curate.terms import Terms
 from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.errors import ObjectChanged, ObjectError, ObjectGone
 from supply_lake.storage.layout import MEMBER, member_key
@@ -71,7 +74,9 @@ class Part:
 class Reading:
     """The result of pass 1. ``good`` and ``aside`` are spools of frames; the other fields count and tell.
 
-    ``_src`` of the good rows counts ``parts``; ``names`` has what the rows of each say they come from.
+    ``_src`` of the good rows counts ``parts``; ``names`` has what the rows of each say they come from. ``drift`` is what the
+    files have that the contract does not, by part. ``broke`` counts rows by the condition that they break and their part,
+    whether it rejects or warns.
     """
 
     good: Spool
@@ -82,7 +87,8 @@ class Reading:
     sums: dict[tuple[int, str], Decimal] = field(default_factory=lambda: defaultdict(Decimal))
     rules: Counter[str] = field(default_factory=Counter)
     notes: Counter[str] = field(default_factory=Counter)
-    problem: str = ""
+    drift: Drift = field(default_factory=Drift)
+    broke: dict[tuple[str, int], Broke] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +100,7 @@ class _Piece:
     bytes: int
 
 
-def read_all(
-    spec: DatasetSpec, sources: Sequence[Source], *, landing_date: dt.date, scratch: Path, options: Options
-) -> Reading:
+def read_all(terms: Terms, sources: Sequence[Source], *, landing_date: dt.date, scratch: Path, options: Options) -> Reading:
     """Read and sift every source. An object that breaks off midway contributes nothing but its reason."""
     budget = options.memory_bytes // 4
     reading = Reading(
@@ -104,7 +108,7 @@ def read_all(
         aside=Spool(scratch, "aside", budget // 4, by=("source",)),
         outcomes=[SourceOutcome(source.key) for source in sources],
     )
-    sifter = Sifter(spec, landing_date)
+    spec, sifter = terms.spec, Sifter(terms, landing_date)
     threads = options.threads or os.cpu_count() or 1
     with ThreadPoolExecutor(threads) as pool:
         waiting: deque[Future[list[Sifted]]] = deque()
@@ -117,6 +121,7 @@ def read_all(
     if spec.expect_total is not None:
         _reconcile(spec, reading)
     _drop_broken(reading)
+    _refuse_unread_columns(reading)
     _count(reading)
     return reading
 
@@ -224,7 +229,8 @@ def _keep(reading: Reading, sifted: Sequence[Sifted]) -> None:
             reading.aside.append(one.aside)
         reading.rules.update(one.rules)
         reading.notes.update(one.notes)
-        reading.problem = reading.problem or one.problem
+        reading.drift.update(one.drift)
+        conditions.add(reading.broke, one.broke)
         for part, column, total in one.sums:
             reading.sums[part, column] += total
 
@@ -241,12 +247,19 @@ def _reconcile(spec: DatasetSpec, reading: Reading) -> None:
     for at, part in enumerate(reading.parts):
         outcome, name = reading.outcomes[part.owner], reading.names[at]
         if outcome.outcome in ("read", "empty"):
-            sums = {column: reading.sums[at, column] for column in spec.expect_total.sums} if spec.expect_total else {}
-            problem = books.problem(part.totals, rows[name], sums)
-            if problem:
-                member = name.removeprefix(outcome.key).removeprefix(MEMBER)
-                outcome.outcome, outcome.reason = "unreadable", f"its member {member!r} {problem}" if member else problem
+            problem = books.problem(part.totals, rows[name], {column: reading.sums[at, column] for column in books.columns})
+            member = name.removeprefix(outcome.key).removeprefix(MEMBER)
+            _fall_short(outcome, f"its member {member!r} {problem}" if member and problem else problem)
+    owners = {part.owner for part in reading.parts}
+    for at, outcome in enumerate(reading.outcomes):
+        if outcome.outcome == "empty" and at not in owners:  # an archive without members
+            _fall_short(outcome, books.problem((), 0, {}))
     reading.notes.update(books.notes)
+
+
+def _fall_short(outcome: SourceOutcome, problem: str) -> None:
+    if problem:
+        outcome.outcome, outcome.reason = "unreadable", problem
 
 
 def _drop_broken(reading: Reading) -> None:
@@ -255,6 +268,8 @@ def _drop_broken(reading: Reading) -> None:
     if not broken:
         return
     parts = [at for at, part in enumerate(reading.parts) if part.owner in broken]
+    reading.drift.forget(parts)
+    reading.broke = {(rule, at): one for (rule, at), one in reading.broke.items() if at not in parts}
     _filter(reading.good, ~pl.col("_src").is_in(parts))
     _filter(reading.aside, ~pl.col("source").is_in([reading.names[at] for at in parts]))
     keys = [one.key for one in reading.outcomes]
@@ -266,6 +281,19 @@ def _drop_broken(reading: Reading) -> None:
     if unreadable:
         reading.aside.append(rejects.from_bad_records(keys, unreadable))
         reading.rules.update(["the object cannot be read"] * len(unreadable))
+
+
+def _refuse_unread_columns(reading: Reading) -> None:
+    """In a frozen dataset, a column of an object in which no value at all could be read has another type."""
+    for column, source in sorted(reading.drift.unread):
+        frames = (reading.good.get(at, [column]) for at in range(len(reading.good)) if _has(reading.good, at, source))
+        if all(frame[column].null_count() == frame.height for frame in frames):
+            reason = f"no value of column {column!r} can be read as its declared type; `evolution: freeze` allows no change"
+            reading.drift.refusals.setdefault(source, f"{reason}; declare the type that it has or mend the file")
+
+
+def _has(spool: Spool, at: int, source: int) -> bool:
+    return any(one == source for one, _ in spool.shares(at))
 
 
 def _filter(spool: Spool, keep: pl.Expr) -> None:

@@ -13,6 +13,7 @@ from decimal import Decimal
 import polars as pl
 
 from supply_lake.curate.cast import cast_column
+from supply_lake.curate.kinds import data_type
 from supply_lake.datasets.column import Column
 from supply_lake.datasets.spec import DatasetSpec
 
@@ -25,24 +26,29 @@ def sums_of(spec: DatasetSpec, typed: pl.DataFrame, src: pl.Series) -> list[Sum]
     names = list(spec.expect_total.sums) if spec.expect_total else []
     if not names or not typed.height:
         return []
-    exact = [pl.col(name).cast(pl.Decimal(38, spec.column(name).dtype.scale)).sum() for name in names]
+    exact = [pl.col(name).cast(pl.Decimal(38, data_type(typed.schema[name]).scale)).sum() for name in names]
     by_part = typed.with_columns(src.alias("_src")).group_by("_src").agg(exact)
     return [(row["_src"], name, row[name]) for row in by_part.iter_rows(named=True) for name in names]
 
 
 class Reconciliation:
-    """Holds files to their control totals, one by one. ``notes`` are the figures of those that live up to them."""
+    """Holds files to their control totals, one by one.
+
+    ``columns`` have a control total of their sum; ``notes`` are the figures of the files that live up to theirs.
+    """
 
     def __init__(self, spec: DatasetSpec) -> None:
         self._spec, self._expected = spec, spec.expect_total
         self._files: Counter[str] = Counter()
         self._figures: dict[str, Decimal] = {}
+        self.columns = tuple(self._expected.sums) if self._expected else ()
 
     @property
     def notes(self) -> Iterator[str]:
         """What was told and found, in one sentence each."""
         for what, files in self._files.items():
-            yield f"control totals of {files:,} files hold: {what.format(f'{self._figures[what]:,f}')}"
+            where = f"{files:,} files" if files > 1 else "1 file"
+            yield f"control totals hold in {where}: {what.format(f'{self._figures[what]:,f}')}"
 
     def problem(self, told: Sequence[tuple[str, str]], rows: int, sums: Mapping[str, Decimal]) -> str:
         """How a file falls short of its own control totals; empty when it does not.
@@ -54,6 +60,7 @@ class Reconciliation:
         if self._expected is None:
             return ""
         found = {"{} rows": (self._expected.rows, Decimal(rows))} if self._expected.rows else {}
+        sums = {name: sums.get(name, Decimal(0)) for name in self.columns}
         found |= {f"a sum of {{}} in {name!r}": (place, sums[name]) for name, place in self._expected.sums.items()}
         for what, (place, number) in found.items():
             texts = [text for at, text in told if at == place]

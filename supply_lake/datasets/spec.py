@@ -19,13 +19,15 @@ from pydantic_core import PydanticCustomError
 
 from supply_lake.datasets.column import Column, check_problems
 from supply_lake.datasets.format import Format
-from supply_lake.datasets.model import Declared, Names, PythonName
+from supply_lake.datasets.model import Cron, Declared, Names, PythonName
+from supply_lake.datasets.quality import Rule, rule_problems
+from supply_lake.datasets.source import Source, pull_problems
 from supply_lake.datasets.totals import ExpectTotal, total_problems
+from supply_lake.datasets.types import DataType
 from supply_lake.storage.layout import KeyPattern
 
 NAME = r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$"  # `__` sets apart the views `<name>__rows` and `<name>__rejects`
 SYSTEM_COLUMN_PREFIX = "_"
-_CRON = r"^(@(hourly|daily|midnight|weekly|monthly|yearly|annually)|[\d*/,\-]+( +[\dA-Za-z*/,\-]+){4})$"
 
 Problem = tuple[tuple[str | int, ...], str]
 """Where in the declaration something is wrong, as a path of field names and indexes, and what."""
@@ -40,9 +42,10 @@ class Mode(StrEnum):
 
 
 class Evolution(StrEnum):
-    """What happens to columns that the contract does not name."""
+    """How files are met that differ from the contract: in columns that it does not name, in values that a type cannot hold."""
 
     EVOLVE = "evolve"
+    RESCUE = "rescue"
     DISCARD = "discard"
     FREEZE = "freeze"
 
@@ -52,15 +55,6 @@ class KeyScope(StrEnum):
 
     PARTITION = "partition"
     DATASET = "dataset"
-
-
-class Source(Declared):
-    """Where the records come from, for people and for the snapshot record."""
-
-    system: str = Field(description="The system of record, for example `sap-ewm`.")
-    description: str = Field("", description="What the files are and how they come about.")
-    contact: str = Field("", description="Who to ask when the source misbehaves.")
-    metadata: dict[str, str] = Field(default_factory=dict, description="Free facts copied to every snapshot record.")
 
 
 class Landing(Declared):
@@ -125,13 +119,12 @@ class DatasetSpec(Declared):
     row_checks: tuple[PythonName, ...] = Field(
         (), description="`module:function` taking a polars DataFrame, giving a boolean Series."
     )
+    quality: tuple[Rule, ...] = Field((), description="Rules beyond single columns; each is a check of its own.")
     expect_total: ExpectTotal | None = Field(
         None, description="Control totals that every file carries; a file that disagrees with its own is set aside whole."
     )
     freshness: Freshness | None = Field(None, description="When the dataset counts as late.")
-    schedule: str | None = Field(
-        None, pattern=_CRON, description="Cron line on which pending files are looked for besides the sensor."
-    )
+    schedule: Cron | None = Field(None, description="Cron line on which pending files are looked for besides the sensor.")
 
     @field_validator("owner")
     @classmethod
@@ -143,7 +136,8 @@ class DatasetSpec(Declared):
     @model_validator(mode="after")
     def _fields_agree(self) -> DatasetSpec:
         problems = [*self._column_problems(), *self._reference_problems()]
-        problems = problems or [*self._key_problems(), *self._landing_problems()]
+        problems = problems or [*self._key_problems(), *self._landing_problems(), *self._rule_problems()]
+        problems = problems or [*self._pull_problems()]
         if problems:
             text = "; ".join(text for _, text in problems)
             raise PydanticCustomError("declaration", "{text}", {"text": text, "problems": problems})
@@ -205,11 +199,24 @@ class DatasetSpec(Declared):
         if self.tombstone and kind and (kind.nested or kind.name == "binary"):
             yield ("tombstone", "column"), f"`tombstone.column` {self.tombstone.column!r} is {kind}; it takes plain values"
 
+    def _rule_problems(self) -> Iterator[Problem]:
+        for where, text in rule_problems(self.quality, self.types, self.partition_date.column):
+            yield ("quality", *where), text
+
     def _landing_problems(self) -> Iterator[Problem]:
         try:
             self.key_pattern  # noqa: B018 - a pattern that cannot be used is an error of the declaration
         except ValueError as error:
             yield ("landing", "pattern"), str(error)
+
+    def _pull_problems(self) -> Iterator[Problem]:
+        try:
+            self.key_pattern.key_for("a.file", self.start_date, self.start_date)
+            dated = self.key_pattern.dated
+        except ValueError:
+            dated = False
+        unique = self.key_scope is KeyScope.DATASET or self.partition_date.column is not None
+        yield from pull_problems(self.source, format_type=self.format.type, mode=self.mode, key_is_unique=unique, dated=dated)
 
     def column(self, name: str) -> Column:
         """The declared column of this name; ``KeyError`` when there is none."""
@@ -217,6 +224,11 @@ class DatasetSpec(Declared):
             if column.name == name:
                 return column
         raise KeyError(name)
+
+    @property
+    def types(self) -> dict[str, DataType]:
+        """The declared columns' types by name, in order."""
+        return {column.name: column.dtype for column in self.columns}
 
     def is_nullable(self, column: Column) -> bool:
         """Whether null is allowed: as declared, else no for key columns and yes for others."""

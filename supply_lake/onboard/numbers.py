@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from supply_lake.curate.cast_numbers import plainly
+from supply_lake.curate.cast_numbers import plain_text
 from supply_lake.datasets.format import Format
 from supply_lake.onboard import names
 from supply_lake.onboard.guess import Guess, Offer, read_as_null, tried
@@ -32,7 +32,7 @@ _FLOAT_DIGITS = 17
 
 def guess(values: Values, name: str, form: Format) -> Guess | None:
     """The kind of number, or text for digits that are codes; ``None`` when the column holds no numbers."""
-    plain = plainly(values.stripped, form)
+    plain = plain_text(values.stripped, form)
     whole, point = plain.str.contains(_WHOLE).fill_null(False), plain.str.contains(_POINT).fill_null(False)
     exponent = _exponents(plain, point)
     like = whole | point | exponent
@@ -60,7 +60,7 @@ def _are_codes(found: Guess, name: str) -> bool:
 
 def floats(texts: pl.Series, form: Format) -> pl.Series:
     """The texts as floats where they are numbers, for comparing them."""
-    return plainly(texts, form).cast(pl.Float64, strict=False)
+    return plain_text(texts, form).cast(pl.Float64, strict=False)
 
 
 # --- codes

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -26,6 +27,7 @@ from supply_lake.assets.naming import (
     OUTAGE_TAG,
     PARTITION_TAG,
     PENDING_TAG,
+    PULL_TAG,
     RANGE_END_TAG,
     RANGE_START_TAG,
     lake_key,
@@ -89,6 +91,7 @@ def wanted(
         lambda one: any(name == one.dataset and first <= one.landing_date.isoformat() <= last for name, first, last in covered),
         max_objects=settings.max_objects_per_run,
         max_bytes=settings.max_bytes_per_run,
+        depth=registry.depth,
     )
     room = _room(instance, settings) - len(runs)
     requests: list[dg.RunRequest] = []
@@ -110,6 +113,11 @@ def under_way(instance: DagsterInstance, names: Collection[str] | None = None) -
     return [run for run in runs if names is None or run.tags.get(DATASET_TAG) in names]
 
 
+def pulls_under_way(instance: DagsterInstance, name: str) -> list[DagsterRun]:
+    """Scheduled runs that pull the dataset now."""
+    return _runs_under_way(instance, dt.datetime.now(dt.UTC), {PULL_TAG: "true", DATASET_TAG: name})
+
+
 def _placeable(registry: Registry, pending: Sequence[PendingBatch], now: dt.datetime) -> tuple[list[PendingBatch], list[str]]:
     placed, remarks = [], []
     for batch in pending:
@@ -127,13 +135,15 @@ def _placeable(registry: Registry, pending: Sequence[PendingBatch], now: dt.date
     return placed, remarks
 
 
-def _runs_under_way(instance: DagsterInstance, now: dt.datetime) -> list[DagsterRun]:
-    """Runs at work for us. Those whose process is gone are reported as failed, which frees their batches."""
-    records = instance.get_run_records(RunsFilter(statuses=_UNDER_WAY, tags={PENDING_TAG: "true"}), limit=500)
+def _runs_under_way(
+    instance: DagsterInstance, now: dt.datetime, tags: Mapping[str, str] = MappingProxyType({PENDING_TAG: "true"})
+) -> list[DagsterRun]:
+    """Runs at work for us. Those whose process is gone are reported as failed, which frees what they worked on."""
+    records = instance.get_run_records(RunsFilter(statuses=_UNDER_WAY, tags=dict(tags)), limit=500)
     alive = []
     for record in records:
         if is_dead(record.dagster_run):
-            instance.report_run_failed(record.dagster_run, "The process of this run is gone; its batches are run again.")
+            instance.report_run_failed(record.dagster_run, "The process of this run is gone; its work is done again.")
         elif now - _utc(record.create_timestamp) < _lease(record.dagster_run):
             alive.append(record.dagster_run)
     return alive

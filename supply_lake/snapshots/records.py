@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from supply_lake.curate.counts import Rows as Rows  # noqa: PLC0414 - one of the nouns, counted where rows are
+from supply_lake.quality.verdict import Verdict, verdict_from_json, verdict_json
 
 
 class Status(StrEnum):
@@ -77,7 +78,11 @@ class Snapshot:
     ``rows`` counts what this batch brought; ``rows_total`` counts the rows in ``files``, so ``rows_total`` is
     ``rows.published`` plus what an upsert carried over from the snapshots that it supersedes. Files of a batch that
     published nothing are empty, and ``commit`` is ``None``. ``superseded_by`` is the commit that took it out of the live set.
-    ``notes`` are sentences on what was skipped, coerced, added or ignored.
+    ``schema_version`` is the number of the schema that it was published under, and ``schema_fingerprint`` tells whether two
+    snapshots' files have the same columns and types. ``notes`` are sentences on what was skipped, coerced, added or ignored.
+    ``quality`` has the word of every rule on this
+    partition, and on the batch as a whole; ``measures`` the figures of the rows in ``files`` that the dataset's rules are
+    about, exact and as text, so that later batches can be held against them.
     """
 
     id: str
@@ -94,6 +99,7 @@ class Snapshot:
     rejects: tuple[DataFile, ...] = ()
     columns: tuple[ColumnStats, ...] = ()
     schema_fingerprint: str = ""
+    schema_version: int = 0
     sources: tuple[SourceRecord, ...] = ()
     supersedes: tuple[str, ...] = ()
     commit: int | None = None
@@ -103,6 +109,8 @@ class Snapshot:
     run_id: str = ""
     reason: str = ""
     notes: tuple[str, ...] = ()
+    quality: tuple[Verdict, ...] = ()
+    measures: dict[str, str] = field(default_factory=dict)
     source_system: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -126,8 +134,14 @@ class Batch:
     run_id: str = ""
     reason: str = ""
     notes: tuple[str, ...] = ()
+    quality: tuple[Verdict, ...] = ()
     attempt: int = 1
     recurated: bool = False
+
+    @property
+    def warnings(self) -> tuple[Verdict, ...]:
+        """What rules found wrong without refusing anything for it."""
+        return tuple(one for one in self.quality if not one.passed and not one.refuses)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +201,7 @@ def snapshot_json(snapshot: Snapshot) -> dict[str, Any]:
         "rows": rows_json(snapshot.rows),
         "rows_total": snapshot.rows_total,
         "schema_fingerprint": snapshot.schema_fingerprint,
+        "schema_version": snapshot.schema_version,
         "sources": [source_json(source) for source in snapshot.sources],
         "files": [_file_json(file) for file in snapshot.files],
         "rejects": [_file_json(file) for file in snapshot.rejects],
@@ -194,6 +209,8 @@ def snapshot_json(snapshot: Snapshot) -> dict[str, Any]:
         "run_id": snapshot.run_id,
         "reason": snapshot.reason,
         "notes": list(snapshot.notes),
+        "quality": [verdict_json(one) for one in snapshot.quality],
+        "measures": dict(snapshot.measures),
         "source_system": dict(snapshot.source_system),
     }
 
@@ -215,6 +232,7 @@ def snapshot_from_json(data: dict[str, Any]) -> Snapshot:
         rejects=tuple(DataFile(**file) for file in data["rejects"]),
         columns=tuple(ColumnStats(**column) for column in data["columns"]),
         schema_fingerprint=data["schema_fingerprint"],
+        schema_version=data["schema_version"],
         sources=tuple(source_from_json(source) for source in data["sources"]),
         supersedes=tuple(data["supersedes"]),
         commit=data["commit"],
@@ -224,6 +242,8 @@ def snapshot_from_json(data: dict[str, Any]) -> Snapshot:
         run_id=data["run_id"],
         reason=data["reason"],
         notes=tuple(data["notes"]),
+        quality=tuple(verdict_from_json(one) for one in data["quality"]),
+        measures=dict(data["measures"]),
         source_system=dict(data["source_system"]),
     )
 
@@ -253,6 +273,7 @@ def batch_json(batch: Batch) -> dict[str, Any]:
         "run_id": batch.run_id,
         "reason": batch.reason,
         "notes": list(batch.notes),
+        "quality": [verdict_json(one) for one in batch.quality],
         "attempt": batch.attempt,
         "recurated": batch.recurated,
         "snapshots": [

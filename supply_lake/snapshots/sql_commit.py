@@ -23,6 +23,7 @@ from supply_lake.snapshots.sql_history import batch_by_id, batch_text, snapshot_
 from supply_lake.snapshots.sql_ledger import chunks
 from supply_lake.snapshots.sql_schema import batches, commits, datasets, from_micros, is_live, snapshots
 from supply_lake.snapshots.sql_settle import refuse_published, settle
+from supply_lake.snapshots.sql_versions import next_version
 from supply_lake.snapshots.store import Proposal
 from supply_lake.storage.object_store import ObjectVersion
 
@@ -66,6 +67,7 @@ def commit(connection: sa.Connection, proposal: Proposal, now: int) -> Batch:
     batch = _committed(batch, superseded, number, time)
     _write_batch(connection, batch, time)
     connection.execute(sa.insert(commits).values(dataset=batch.dataset, number=number, committed_at=time, batch_id=batch.id))
+    batch = _with_schema(batch, next_version(connection, batch.dataset, proposal.schema, number))
     _supersede(connection, batch.dataset, list(superseded), number)
     _write_snapshots(connection, batch.snapshots, time)
     settle(connection, batch, proposal.objects, number, now)
@@ -144,6 +146,10 @@ def _committed(batch: Batch, superseded: dict[str, dt.date], number: int, time: 
         for n, snapshot in enumerate(batch.snapshots)
     )
     return replace(batch, snapshots=stamped, commit=number)
+
+
+def _with_schema(batch: Batch, version: int) -> Batch:
+    return replace(batch, snapshots=tuple(replace(one, schema_version=version) for one in batch.snapshots))
 
 
 def _supersede(connection: sa.Connection, dataset: str, ids: Sequence[str], number: int) -> None:

@@ -19,9 +19,9 @@ UTC = dt.UTC
 
 def curated(texts: list[str], kind: str, form: dict[str, Any] | None = None, **fields: Any) -> Curated:
     """One column of CSV, beside the number of its row."""
-    spec = dataset(
-        "id", column("v", kind, **fields), format={"type": "csv", **(form or {}), "delimiter": "|"}, error_threshold=1.0
-    )
+    form = {"type": "csv", **(form or {}), "delimiter": "|"}
+    # Types that stay as they are: what they cannot say is rejected, and not what they become (test_evolution has that).
+    spec = dataset("id", column("v", kind, **fields), format=form, error_threshold=1.0, evolution="discard")
     return curate(spec, "id|v\n" + "".join(f"{at}|{text}\n" for at, text in enumerate(texts)))
 
 
@@ -61,7 +61,7 @@ def test_p8_integers_are_exact_or_rejected() -> None:
 
 
 def test_p8_integers_written_as_floats_when_declared() -> None:
-    spec = dataset(column("v", "int64", integral_floats=True), "x")
+    spec = dataset(column("v", "int64", integral_floats=True), "x", evolution="discard")
     done = curate(spec, "v,x\n17850.0,\n5,\n7.,\n9007199254740993.0,\n7.5,\n.0,\nx.0,\n")
     assert [row[0] for row in done.values] == [17850, 5, 7, 9007199254740993]
     assert [reasons[0][1] for _, reasons in done.set_aside()] == ["7.5", ".0", "x.0"]
@@ -347,10 +347,10 @@ def test_python_checks_of_columns_and_rows() -> None:
 # --- typed values of Parquet
 
 
-def typed(frame: pl.DataFrame, *columns: dict[str, Any] | str) -> Curated:
+def typed(frame: pl.DataFrame, *columns: dict[str, Any] | str, **fields: Any) -> Curated:
     file = io.BytesIO()
     frame.write_parquet(file)
-    return curate(dataset(*columns, format={"type": "parquet"}), file.getvalue())
+    return curate(dataset(*columns, format={"type": "parquet"}, **fields), file.getvalue())
 
 
 def test_p6_widening_keeps_every_value() -> None:
@@ -361,7 +361,7 @@ def test_p6_widening_keeps_every_value() -> None:
 
 def test_p6_narrowing_rejects_what_does_not_fit() -> None:
     frame = pl.DataFrame({"i": [1, 300], "n": [1.0, 1.5]})
-    done = typed(frame, column("i", "int8"), column("n", "int64", integral_floats=True))
+    done = typed(frame, column("i", "int8"), column("n", "int64", integral_floats=True), evolution="discard")
     assert done.values == [(1, 1)]
     assert done.set_aside() == [(2, [("i", "300"), ("n", "1.5")])]
 
@@ -411,6 +411,14 @@ def test_p6_nested_parquet_becomes_what_is_declared_exactly_or_not_at_all() -> N
     assert done.values == [([1, 2], {"b": 2}, [Decimal("1.0")])]
     assert done.set_aside() == [(2, [("l", "[300]")])]
     assert "field 'a' of 's' is not declared and was left out (2 times)" in done.notes
+
+
+def test_p6_a_negative_number_is_none_of_an_unsigned_column_also_where_that_grew() -> None:
+    spec = dataset(column("v", "uint64"), "x", error_threshold=1.0)
+    done = curate(spec, "v,x\n7,\n1.5,\n-1,\n")
+    assert done.frame["v"].to_list() == [Decimal("7.0"), Decimal("1.5")]
+    assert done.set_aside() == [(4, [("v", "-1")])]
+    assert curate(spec, "v,x\n7,\n1.5\n-1,\n").frame["v"].to_list() == [7]
 
 
 def test_p6_a_typed_struct_where_a_list_is_declared_is_its_one_item() -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from supply_lake.datasets.quality import Severity
 from supply_lake.landing.ledger import LedgerEntry, ObjectState
+from supply_lake.quality.verdict import Verdict
 from supply_lake.snapshots.records import Batch, ColumnStats, DataFile, Outcome, Rows, Snapshot, SourceRecord, Status
 from supply_lake.snapshots.store import Proposal
 from supply_lake.storage.layout import new_snapshot_id
@@ -16,6 +18,9 @@ from supply_lake.storage.object_store import ObjectVersion
 DAY = dt.date(2026, 11, 1)
 NOON = dt.datetime(2026, 11, 1, 12, tzinfo=dt.UTC)
 SECOND = dt.timedelta(seconds=1)
+VERDICT = Verdict(
+    "known_sku", "references", Severity.WARN, False, "1 of 3 rows break it", 1 / 3, None, 0.1, 1, 3, None, (("products", 7),)
+)
 
 
 @dataclass
@@ -57,7 +62,18 @@ def batch(
     batch_id = new_snapshot_id()
     snapshots = [_snapshot(dataset, day, landing_date, batch_id, status, tuple(sources), tuple(notes)) for day in partitions]
     rows = sum((one.rows for one in sources), start=Rows())
-    return Batch(batch_id, dataset, landing_date, status, rows, tuple(sources), tuple(snapshots), reason=reason, run_id="run-7")
+    return Batch(
+        batch_id,
+        dataset,
+        landing_date,
+        status,
+        rows,
+        tuple(sources),
+        tuple(snapshots),
+        reason=reason,
+        run_id="run-7",
+        quality=(VERDICT,),
+    )
 
 
 def _snapshot(
@@ -88,6 +104,8 @@ def _snapshot(
         sources=sources,
         created_at=NOON,
         notes=notes or ("one row had a column too many",),
+        quality=(VERDICT, replace(VERDICT, rule="cumulative", partition=day, commits=())),
+        measures={"rows": "2", "sum of quantity": "12345678901234567890.50"},
         source_system={"system": "shop", "café": "\0 is no letter"},
     )
 
