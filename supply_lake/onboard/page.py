@@ -19,7 +19,16 @@ _LONGEST = 60
 
 def page_text(draft: Draft) -> str:
     """The page. The same sample gives the same page."""
-    parts = [_head(draft), _review(draft), _trial(draft), _files(draft), _overview(draft), _details(draft), _next(draft)]
+    parts = [
+        _head(draft),
+        _review(draft),
+        _trial(draft),
+        _files(draft),
+        _overview(draft),
+        _rules(draft),
+        _details(draft),
+        _next(draft),
+    ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -134,6 +143,13 @@ def _column(column: ColumnDraft, draft: Draft) -> Iterator[str]:
     if doubts:
         yield "\n" + _bullets(doubts)
     del draft
+
+
+def _rules(draft: Draft) -> str:
+    if not draft.quality:
+        return ""
+    told = [f"{_code(rule.fields['name'])}: {rule.why}" for rule in draft.quality]
+    return "## Rules\n\nThey warn and refuse nothing; `severity: reject` is for those that deserve it.\n\n" + _bullets(told)
 
 
 def _next(draft: Draft) -> str:
