@@ -35,6 +35,7 @@ _TIMESTAMP_FORMATS = (
     "%Y-%m-%d %H:%M",
     "%Y-%m-%d",
 )
+ISO_FORMATS: dict[str, tuple[str, ...]] = {"date": _DATE_FORMATS, "time": _TIME_FORMATS, "timestamp": _TIMESTAMP_FORMATS}
 _SCALARS: dict[str, pl.DataType] = {
     "string": pl.String(),
     "json": pl.String(),

@@ -16,26 +16,48 @@ from pathlib import Path
 import polars as pl
 
 from supply_lake.curate.counts import PartitionRows, Rows
+from supply_lake.curate.delivery import Delivery
+from supply_lake.curate.read_rejects import Kept
 from supply_lake.curate.settle import LivePart, Settled
 from supply_lake.curate.source import Source
-from supply_lake.curate.stage import Options, Reading, SourceOutcome, read_all
+from supply_lake.curate.stage import LEFT, Options, Reading, SourceOutcome, leave, read_all
 from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.datasets.types import DataType, parse_type
 
-__all__ = ["LivePart", "Options", "PartitionRows", "Rows", "Settled", "Source", "SourceOutcome", "Staged", "stage"]
+__all__ = [
+    "Delivery",
+    "Kept",
+    "LivePart",
+    "Options",
+    "PartitionRows",
+    "Rows",
+    "Settled",
+    "Source",
+    "SourceOutcome",
+    "Staged",
+    "stage",
+]
 
 
 def stage(
-    spec: DatasetSpec, sources: Sequence[Source], *, landing_date: dt.date, scratch: Path, options: Options | None = None
+    spec: DatasetSpec,
+    sources: Sequence[Source],
+    *,
+    landing_date: dt.date,
+    scratch: Path,
+    options: Options | None = None,
+    kept: Kept | None = None,
 ) -> Staged:
     """Pass 1: read every source once, cast and validate its rows, and keep them for pass 2.
 
     :param sources: in the order of delivery
     :param landing_date: the partition date of rows whose dataset names no business-date column
     :param scratch: folder for what does not fit into memory; removed on leaving the context
+    :param kept: objects of which only the rejected rows are read, from what was kept of them
     """
-    options = options or Options()
-    return Staged(spec, read_all(spec, sources, landing_date=landing_date, scratch=scratch, options=options), scratch)
+    options, kept = options or Options(), kept or Kept()
+    reading = read_all(spec, sources, kept=kept, landing_date=landing_date, scratch=scratch, options=options)
+    return Staged(spec, reading, scratch)
 
 
 class Staged:
@@ -49,7 +71,7 @@ class Staged:
     @property
     def sources(self) -> tuple[SourceOutcome, ...]:
         """The outcome of every object, in order of delivery."""
-        return tuple(self.reading.outcomes)
+        return tuple(one for one in self.reading.outcomes if one.outcome != LEFT)
 
     @property
     def rows_landed(self) -> int:
@@ -103,11 +125,19 @@ class Staged:
         frames = [good.get(at, keys) for at in range(len(good))]
         return pl.concat(frames).unique() if frames else pl.DataFrame(schema=dict.fromkeys(keys, pl.String))
 
+    def leave_what_is_still_bad(self) -> None:
+        """Take out the objects that have no good row."""
+        leave(self.reading, {one.key for one in self.reading.outcomes if one.landed == one.rejected})
+
     # --- pass 2
 
-    def settle(self, live: Sequence[LivePart]) -> Settled:
-        """Pass 2: the good rows against each other, and against live rows that take part in an upsert."""
-        return Settled(self.spec, self.reading, self.columns, live, self._scratch)
+    def settle(self, live: Sequence[LivePart], *, delivery: Delivery | None = None, adds: bool = False) -> Settled:
+        """Pass 2: the good rows against each other, and against live rows that take part.
+
+        :param delivery: when the rows were delivered, if that is not now
+        :param adds: live rows stay where they are, but for partitions in which one of them loses
+        """
+        return Settled(self.spec, self.reading, self.columns, live, self._scratch, delivery=delivery, adds=adds)
 
     def refuse(self, reason: str) -> Settled:
         """Instead of pass 2: nothing is published, and every good row is set aside with the reason."""

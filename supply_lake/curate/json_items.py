@@ -5,8 +5,10 @@ What belongs here: events of the tokenizer → values. What does not: what the i
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Protocol
 
 import ijson
@@ -26,9 +28,9 @@ class Readable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Flawed:
-    """An item that is JSON but cannot be used: what could be kept of it, and why."""
+    """An item that is JSON but cannot be used: its text, and why."""
 
-    value: Any
+    text: str
     reason: str
 
 
@@ -68,13 +70,14 @@ class _Builder:
         self._open: list[Any] = [self._root]
         self._keys: list[str] = [""]
         self._deepest = 1
-        self._twice = ""
+        self._twice: str | None = None
 
     def take(self, event: str, value: Any) -> bool:
         """Take one event; true when the value is whole."""
         if event == "map_key":
-            self._twice = self._twice or (value if value in self._open[-1] else "")
-            self._keys[-1] = value
+            again = value in self._open[-1]
+            self._twice = value if again and self._twice is None else self._twice
+            self._keys[-1] = _Again(value) if again else value
         elif event in _CLOSES:
             self._open.pop()
             self._keys.pop()
@@ -96,8 +99,50 @@ class _Builder:
     def result(self) -> Any:
         """The value, or ``Flawed``."""
         if self._deepest > MAX_DEPTH:
-            return Flawed(None, "is nested too deep")
-        return Flawed(self._root, f"has the key {self._twice!r} twice") if self._twice else self._root
+            return Flawed(json_text(self._root), "is nested too deep")
+        if self._twice is not None:
+            return Flawed(json_text(self._root), f"has the key {self._twice!r} twice")
+        return self._root
+
+
+class _Again(str):
+    """A key that its object has already: another key to a dictionary, the same text to a reader."""
+
+    __slots__ = ()
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+
+def json_text(value: Any) -> str:
+    """JSON text of a value of any depth, with numbers as the document wrote them."""
+    parts: list[str] = []
+    todo: list[Any] = [value]
+    while todo:
+        one = todo.pop()
+        if isinstance(one, _Written):
+            parts.append(one)
+        elif isinstance(one, dict):
+            pairs = [[_Written(json.dumps(key, ensure_ascii=False) + ":"), item] for key, item in one.items()]
+            todo += reversed(_enclosed("{", pairs, "}"))
+        elif isinstance(one, list):
+            todo += reversed(_enclosed("[", [[item] for item in one], "]"))
+        else:
+            parts.append(str(one) if isinstance(one, Decimal) else json.dumps(one, ensure_ascii=False))
+    return "".join(parts)
+
+
+class _Written(str):
+    """Text that is JSON already."""
+
+    __slots__ = ()
+
+
+def _enclosed(opening: str, members: list[list[Any]], closing: str) -> list[Any]:
+    comma = _Written(",")
+    inner = [part for member in members for part in (comma, *member)][1:]
+    return [_Written(opening), *inner, _Written(closing)]
 
 
 def depth(value: Any) -> int:

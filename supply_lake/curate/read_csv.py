@@ -29,7 +29,6 @@ from supply_lake.errors import UnreadableObject
 CHUNK_BYTES = 4 * 1024 * 1024
 MAX_QUOTED_BYTES = 1024 * 1024  # a record longer than this whose quotes do not fit counts as one whose quote was never closed
 BLANK, REPEATED_HEADER = "blank lines were passed over", "repeated header lines were passed over"
-_RAW_LIMIT = 10_000
 csv.field_size_limit(2**31 - 1)
 
 
@@ -49,7 +48,7 @@ class CsvReader:
         self._form, self._chunk_bytes = form, chunk_bytes
         self._stream, self._read = stream, _utf8(stream, form.encoding)
         self._delimiter, self._quote = form.delimiter.encode(), form.quote.encode()
-        self._buffer, self._line = b"", 1
+        self._buffer, self._line, self._header_line = b"", 1, ""
         self.header = self._read_header() if form.header else columns
 
     def cuts(self) -> Iterator[Cut]:
@@ -102,6 +101,7 @@ class CsvReader:
         except (csv.Error, UnicodeDecodeError, _NulByte) as error:
             raise UnreadableObject(f"its header line cannot be read ({error})") from None
         taken = skip + reader.line_num
+        self._header_line = b"".join(lines[skip:taken]).decode().rstrip("\r\n")
         self._buffer = self._buffer[sum(len(line) for line in lines[:taken]) :]
         self._line += taken
         return column_names(names)
@@ -134,7 +134,7 @@ class CsvReader:
         bad, blanks = [], 0
         for row, line in zip(invalid, lines.dropped, strict=True):
             if row.text.strip():
-                bad.append(BadRecord(line, row.text[:_RAW_LIMIT], _ragged(row.actual_columns, row.expected_columns)))
+                bad.append(self._bad(line, row.text.encode(), _ragged(row.actual_columns, row.expected_columns)))
             else:
                 blanks += 1
         return RawChunk(frame, lines.kept, bad, {BLANK: blanks} if blanks else {})
@@ -165,9 +165,7 @@ class CsvReader:
                 broke_at = at + reader.line_num
                 if unfinished and not final and len(data) - offsets[start] <= MAX_QUOTED_BYTES:
                     return records, numbers, aside, int(offsets[start])
-                aside.bad.append(
-                    BadRecord(first_line + start, _readable(lines[start]), _reason(error, first=broke_at == start))
-                )
+                aside.bad.append(self._bad(first_line + start, lines[start], _reason(error, first=broke_at == start)))
                 at = start + 1
         return records, numbers, aside, int(offsets[-1])
 
@@ -177,11 +175,19 @@ class CsvReader:
         if not record or (len(record) == 1 and not record[0].strip() and b'"' not in lines[0]):
             aside.blanks += 1
         elif len(record) != len(self.header):
-            raw = _readable(b"".join(lines))
-            aside.bad.append(BadRecord(line, raw, _ragged(len(record), len(self.header))))
+            aside.bad.append(self._bad(line, b"".join(lines), _ragged(len(record), len(self.header))))
         else:
             records.append(record)
             numbers.append(line)
+
+    def _bad(self, line: int, record: bytes, reason: str) -> BadRecord:
+        """A record that is set aside, with all that it takes to read it again."""
+        record = record.rstrip(b"\r\n")
+        try:
+            return BadRecord(line, record.decode(), reason, header=self._header_line)
+        except UnicodeDecodeError:
+            exact = _as_landed(record, self._form.encoding)
+            return BadRecord(line, record.decode(errors="backslashreplace"), reason, header=self._header_line, exact=exact)
 
     def _dialect(self) -> dict[str, Any]:
         form = self._form
@@ -245,6 +251,13 @@ def _utf8(stream: PlainBytes, encoding: str) -> Callable[[int], bytes]:
                 return text.encode("utf-8", "surrogateescape")
 
     return read
+
+
+def _as_landed(record: bytes, encoding: str) -> bytes:
+    """The record's bytes as the file has them, from what ``_utf8`` made of them."""
+    if codecs.lookup(encoding).name in ("utf-8", "utf-8-sig", "ascii"):
+        return record
+    return record.decode("utf-8", "surrogateescape").encode(encoding, "surrogateescape")
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,10 +330,6 @@ def _reason(error: Exception, *, first: bool) -> str:
         return "a NUL byte"
     # Which of the two it is depends on what else the file holds further on, so the reason names both.
     return "a quote is not closed, or text stands after the closing one"
-
-
-def _readable(line: bytes) -> str:
-    return line.rstrip(b"\r\n").decode("utf-8", "backslashreplace")[:_RAW_LIMIT]
 
 
 def _ragged(found: int, wanted: int) -> str:

@@ -24,7 +24,6 @@ from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.errors import UnreadableObject
 
 RECORDS_PER_CHUNK = 50_000
-_RAW_LIMIT = 10_000
 _MAX_LINE = 64 * 1024 * 1024
 
 
@@ -43,7 +42,7 @@ def read_lines(stream: PlainBytes, spec: DatasetSpec) -> Iterator[RawChunk]:
             try:
                 records.append((number, _decode(line)))
             except ValueError as error:
-                bad.append(BadRecord(number, line.decode("utf-8", "backslashreplace")[:_RAW_LIMIT], _why(error)))
+                bad.append(_bad_line(number, line, _why(error)))
         yield _chunk(records, bad, paths, known)
     if not seen:
         raise EmptyObject("whitespace only" if blank else "zero bytes")
@@ -69,12 +68,27 @@ def read_document(stream: PlainBytes, spec: DatasetSpec) -> Iterator[RawChunk]:
                 try:
                     records.append((number, _record(item)))
                 except ValueError as error:
-                    bad.append(BadRecord(number, (_text(item) or "")[:_RAW_LIMIT], str(error)))
+                    bad.append(BadRecord(number, _text(item) or "", str(error)))
             yield _chunk(records, bad, paths, known)
     except (ijson.JSONError, UnicodeDecodeError, RecursionError) as error:
         raise UnreadableObject(f"is no whole JSON document ({first_line(error)})") from None
     if not seen:
         raise EmptyObject("header only")
+
+
+def _bad_line(number: int, line: bytes, reason: str) -> BadRecord:
+    try:
+        return BadRecord(number, line.decode(), reason)
+    except UnicodeDecodeError:
+        return BadRecord(number, line.decode(errors="backslashreplace"), reason, exact=line)
+
+
+def text_values(line: bytes, spec: DatasetSpec) -> dict[str, str | None]:
+    """The fields of one JSON object as text, as those of a JSON lines file.
+
+    :raises ValueError: saying why it is none
+    """
+    return _flatten(_decode(line), _paths(spec))
 
 
 def _record(item: Any) -> dict[str, Any]:
@@ -184,7 +198,7 @@ def _flatten(record: dict[str, Any], paths: dict[str, tuple[str, ...]]) -> dict[
 
 def _text(value: Any) -> Any:
     if isinstance(value, Flawed):
-        value = value.value
+        return value.text
     if value is None or isinstance(value, str):
         return None if value is None else str(value)
     if isinstance(value, bool):

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from supply_lake.curate import rejects
 from supply_lake.curate.cast import polars_type
 from supply_lake.curate.counts import PartitionRows, Rows
+from supply_lake.curate.delivery import PLACES, Delivery
 from supply_lake.curate.duels import losers
 from supply_lake.curate.stage import Reading
 from supply_lake.datasets.spec import DatasetSpec, KeyScope
@@ -48,6 +49,8 @@ class Settled:
     live: Sequence[LivePart]
     scratch: Path
     refused: str = ""
+    delivery: Delivery | None = None
+    adds: bool = False
 
     # --- counts
 
@@ -87,7 +90,7 @@ class Settled:
                     deduplicated=0 if self.refused else gone,
                 )
         rows = sum(by_source.values(), Rows())
-        carried = self._live_rows.get(date, 0) - self._live_lost.get(date, 0)
+        carried = self._live_rows.get(date, 0) - self._live_lost.get(date, 0) if self.carries(date) else 0
         return PartitionRows(rows, rows.published + carried, by_source)
 
     @cached_property
@@ -95,12 +98,16 @@ class Settled:
         """The partitions that a commit of this has to write."""
         return tuple(date for date, share in self.by_partition.items() if share.rows.published or self._live_lost.get(date, 0))
 
+    def carries(self, date: dt.date) -> bool:
+        """Whether the live rows of this partition are part of its new snapshot, which so takes their place."""
+        return not self.adds or bool(self._live_lost.get(date, 0))
+
     # --- rows
 
     def tables(self, date: dt.date) -> Iterator[pl.DataFrame]:
         """The rows of one partition: what is carried over, then what is new (``_snapshot_id`` null)."""
         for part, ordinals, frame in self._live_frames():
-            if part.partition == date:
+            if part.partition == date and self.carries(date):
                 yield self._aligned(frame.filter(~self._lost_mask(ordinals)))
         good = self.reading.good
         for at, ordinals in self._staged_places():
@@ -124,10 +131,11 @@ class Settled:
 
     def _published(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Staged rows in the form that is published."""
-        keys = pl.Series("_source", [one.key for one in self.reading.outcomes], pl.String)
-        return self._aligned(
-            frame.with_columns(keys.gather(frame["_src"]).alias("_source"), pl.lit(None, pl.String).alias("_snapshot_id"))
-        )
+        return self._aligned(frame.with_columns(self._keys_of(frame), pl.lit(None, pl.String).alias("_snapshot_id")))
+
+    def _keys_of(self, frame: pl.DataFrame) -> pl.Series:
+        """The key of every staged row's object."""
+        return pl.Series("_source", [one.key for one in self.reading.outcomes], pl.String).gather(frame["_src"])
 
     def _aligned(self, frame: pl.DataFrame) -> pl.DataFrame:
         """All published columns, in order, whatever the chunk or the older snapshot has of them."""
@@ -183,26 +191,29 @@ class Settled:
     def _losers(self) -> pl.DataFrame:
         by = self.spec.dedupe_by
         if by == "none" or self.refused:
-            return losers([], [], None, rows=0, scratch=self.scratch)
+            return losers([], [], [], rows=0, scratch=self.scratch)
         keys = list(self.spec.primary_key) if by == "key" else [name for name, _ in self.columns]
         if self.spec.key_scope is KeyScope.PARTITION:
             keys = [*keys, "_date"]
         rows = sum(one.landed - one.rejected for one in self.reading.outcomes) + sum(self._live_rows.values())
-        return losers(self._key_frames(keys), keys, self.spec.order_by, rows=rows, scratch=self.scratch)
+        order = [*([self.spec.order_by] if self.spec.order_by else []), *(PLACES if self.delivery else [])]
+        return losers(self._key_frames(keys), keys, order, rows=rows, scratch=self.scratch)
 
     def _key_frames(self, keys: Sequence[str]) -> Iterator[pl.DataFrame]:
         order = [self.spec.order_by] if self.spec.order_by else []
         values = [name for name in dict.fromkeys([*keys, *order]) if name != "_date"]
         types = {name: polars_type(kind) for name, kind in self.columns}
-        for part, ordinals, frame in self._live_frames([*values, "_line"]):
-            yield _typed(frame, values, types).with_columns(
-                ordinals, pl.lit(-1, pl.Int32).alias("_src"), frame["_line"], pl.lit(part.partition).alias("_date")
-            )
+        lineage = ["_line", "_source", "_snapshot_id"] if self.delivery else ["_line"]
+        for part, ordinals, frame in self._live_frames([*values, *lineage]):
+            nobody, date = pl.lit(-1, pl.Int32).alias("_src"), pl.lit(part.partition).alias("_date")
+            places = [ordinals, nobody, frame["_line"], date]
+            yield _typed(frame, values, types).with_columns(*places, *(self.delivery.of_live(frame) if self.delivery else []))
         good = self.reading.good
         for at, ordinals in self._staged_places():
             frame = good.get(at, [*values, "_src", "_line", "_date"])
             places = [ordinals, frame["_src"], frame["_line"], frame["_date"]]
-            yield _typed(frame, values, types).with_columns(*places)
+            came = self.delivery.of_staged(self._keys_of(frame)) if self.delivery else []
+            yield _typed(frame, values, types).with_columns(*places, *came)
 
     @cached_property
     def _lost(self) -> np.ndarray:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -23,6 +23,7 @@ from supply_lake.curate.raw import BadRecord, EmptyObject, RawChunk
 from supply_lake.curate.read_csv import CsvReader
 from supply_lake.curate.read_json import read_document, read_lines
 from supply_lake.curate.read_parquet import read_parquet
+from supply_lake.curate.read_rejects import Kept, as_written, read_rejects
 from supply_lake.curate.sift import Sifted, Sifter
 from supply_lake.curate.source import PlainBytes, Source
 from supply_lake.curate.spool import Spool
@@ -31,6 +32,8 @@ from supply_lake.errors import ObjectChanged, ObjectError, ObjectGone
 
 GROUP_BYTES = 8 * 1024 * 1024  # small objects are sifted together: validation has a fixed cost per call
 GROUP_PIECES = 500
+LEFT = "left"
+"""Outcome of an object that is no part of the batch after all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ class Options:
 
 @dataclass(slots=True)
 class SourceOutcome:
-    """What came of one object. ``outcome`` is read, empty, unreadable, gone or changed."""
+    """What came of one object. ``outcome`` is read, empty, unreadable, gone, changed, or ``LEFT``."""
 
     key: str
     outcome: str = "read"
@@ -75,25 +78,31 @@ class _Piece:
 
 
 def read_all(
-    spec: DatasetSpec, sources: Sequence[Source], *, landing_date: dt.date, scratch: Path, options: Options
+    spec: DatasetSpec, sources: Sequence[Source], *, kept: Kept, landing_date: dt.date, scratch: Path, options: Options
 ) -> Reading:
-    """Read and sift every source. An object that breaks off midway contributes nothing but its reason."""
+    """Read and sift every source, and after them what was kept of others.
+
+    An object that breaks off midway contributes nothing but its reason.
+    """
     budget = options.memory_bytes // 4
+    names = [*(source.key for source in sources), *kept.keys]
     reading = Reading(
         good=Spool(scratch, "good", budget, by=("_src", "_date")),
         aside=Spool(scratch, "aside", budget // 4, by=("source",)),
-        outcomes=[SourceOutcome(source.key) for source in sources],
+        outcomes=[SourceOutcome(name) for name in names],
     )
-    sifter = Sifter(spec, landing_date)
-    names = [source.key for source in sources]
     threads = options.threads or os.cpu_count() or 1
-    pieces = _pieces(spec, sources, reading.outcomes, scratch)
+    work = [(Sifter(spec, landing_date), _pieces(spec, sources, reading.outcomes, scratch))]
+    for published in (False, True) if kept.keys else ():
+        sifter = Sifter(as_written(spec, published=published), landing_date)
+        work.append((sifter, _kept_pieces(spec, kept, names, published=published)))
     with ThreadPoolExecutor(threads) as pool:
         waiting: deque[Future[list[Sifted]]] = deque()
-        for group in _groups(pieces):
-            waiting.append(pool.submit(_sift_group, sifter, group, names))
-            if len(waiting) > threads:
-                _keep(reading, waiting.popleft().result())
+        for sifter, pieces in work:
+            for group in _groups(pieces):
+                waiting.append(pool.submit(_sift_group, sifter, group, names))
+                if len(waiting) > threads:
+                    _keep(reading, waiting.popleft().result())
         for future in waiting:
             _keep(reading, future.result())
     _drop_broken(reading, names)
@@ -141,6 +150,12 @@ def _read_one(spec: DatasetSpec, stream: PlainBytes, at: int, scratch: Path) -> 
         yield _Piece(at, partial(_same, chunk), max(int(chunk.frame.estimated_size()), 1))
 
 
+def _kept_pieces(spec: DatasetSpec, kept: Kept, names: Sequence[str], *, published: bool) -> Iterator[_Piece]:
+    places = {name: at for at, name in enumerate(names)}
+    for key, chunk in read_rejects(kept, spec, published=published):
+        yield _Piece(places[key], partial(_same, chunk), max(int(chunk.frame.estimated_size()), 1))
+
+
 def _same(chunk: RawChunk) -> RawChunk:
     return chunk
 
@@ -175,7 +190,7 @@ def _joined(run: list[tuple[int, RawChunk]]) -> tuple[RawChunk, pl.Series]:
     joined = RawChunk(
         frame=pl.concat([chunk.frame for _, chunk in run]),
         lines=pl.concat([chunk.lines for _, chunk in run]),
-        bad=[BadRecord(one.line, one.raw, one.reason, source) for source, chunk in run for one in chunk.bad],
+        bad=[replace(one, source=source) for source, chunk in run for one in chunk.bad],
         notes=notes,
     )
     src = pl.concat([pl.Series("_src", [source], pl.Int32).new_from_index(0, chunk.frame.height) for source, chunk in run])
@@ -194,6 +209,14 @@ def _keep(reading: Reading, sifted: Sequence[Sifted]) -> None:
 
 
 # --- the outcome of every object
+
+
+def leave(reading: Reading, keys: Collection[str]) -> None:
+    """Take these objects out as if they had not been given; they must have no good rows."""
+    _filter(reading.aside, ~pl.col("source").is_in(list(keys)))
+    for one in reading.outcomes:
+        if one.key in keys:
+            one.outcome, one.landed, one.rejected = LEFT, 0, 0
 
 
 def _drop_broken(reading: Reading, names: Sequence[str]) -> None:

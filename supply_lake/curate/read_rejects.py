@@ -1,0 +1,160 @@
+"""Rejected rows → the raw records that they were, without the file that they came from.
+
+Each rejected row gives exactly one record, good or bad, so that none is lost or made up when the rules of reading have changed:
+a row that reads as none, or as several, stays as it is.
+
+What belongs here: rows of the rejects table → chunks, as every reader gives them. What does not: judging them (``sift``).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import polars as pl
+
+from supply_lake.curate.cast import ISO_FORMATS
+from supply_lake.curate.raw import BadRecord, EmptyObject, RawChunk
+from supply_lake.curate.read_csv import CsvReader
+from supply_lake.curate.read_json import text_values
+from supply_lake.curate.rejects import REJECTED, Form
+from supply_lake.curate.source import PlainBytes, Source
+from supply_lake.datasets.column import Column
+from supply_lake.datasets.format import Format
+from supply_lake.datasets.spec import DatasetSpec
+from supply_lake.errors import UnreadableObject
+
+_Record = tuple[int, dict[str, str | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Objects of which the rejected rows are read, from what was kept of them.
+
+    :param keys: of the objects
+    :param frames: gives rows in the schema of rejects; only rejected ones of these objects count
+    """
+
+    keys: tuple[str, ...] = ()
+    frames: Callable[[], Iterator[pl.DataFrame]] = lambda: iter(())
+
+
+def as_written(spec: DatasetSpec, *, published: bool) -> DatasetSpec:
+    """The declaration by which the values of kept rows are cast.
+
+    Values of text formats were kept as the file has them. What was typed when it was kept, in the file or by the contract, was
+    written by ``rejects.as_json``, so that form is read too, or alone.
+
+    :param published: the rows were kept as they would have been published
+    """
+    if not published and spec.format.type != "parquet":
+        return spec
+    form = spec.format.model_copy(
+        update={"decimal_mark": ".", "thousands_mark": "", "trim": spec.format.trim and not published}
+    )
+    columns = tuple(_typed(column) if published else _typed_or_text(column, form) for column in spec.columns)
+    return spec.model_copy(update={"format": form, "columns": columns})
+
+
+def _typed(column: Column) -> Column:
+    return column.model_copy(
+        update={
+            "source": (column.name, *column.names_in_files),
+            "formats": ISO_FORMATS.get(column.dtype.name, ()),
+            "timezone": "UTC",
+            "nulls": (),
+            "true_values": ("true",),
+            "false_values": ("false",),
+        }
+    )
+
+
+def _typed_or_text(column: Column, form: Format) -> Column:
+    nulls = form.null_values if column.nulls is None else column.nulls
+    return column.model_copy(
+        update={
+            "formats": (*column.formats, *ISO_FORMATS.get(column.dtype.name, ())),
+            "nulls": (*nulls, *(("NaN",) if column.dtype.name.startswith("float") else ())),
+            "true_values": (*column.true_values, "true"),
+            "false_values": (*column.false_values, "false"),
+        }
+    )
+
+
+def read_rejects(kept: Kept, spec: DatasetSpec, *, published: bool) -> Iterator[tuple[str, RawChunk]]:
+    """Chunks of one object and one header each, with the object's key.
+
+    :param published: give the rows that were kept as they would have been published; else all others
+    """
+    wanted = (pl.col("outcome") == REJECTED) & pl.col("source").is_in(kept.keys) & pl.col("line").is_not_null()
+    wanted &= (pl.col("form") == Form.PUBLISHED) == pl.lit(published)
+    typed = published or spec.format.type == "parquet"
+    binary = [name for one in spec.columns if one.dtype.name == "binary" for name in (one.name, *one.names_in_files) if typed]
+    for frame in kept.frames():
+        for (key,), part in frame.filter(wanted).partition_by("source", as_dict=True, maintain_order=True).items():
+            for chunk in _chunks(part, spec, binary):
+                yield str(key), chunk
+
+
+def _chunks(rows: pl.DataFrame, spec: DatasetSpec, binary: list[str]) -> Iterator[RawChunk]:
+    records: list[_Record] = []
+    bad: list[BadRecord] = []
+    for row in rows.iter_rows(named=True):
+        values = _values(row, spec)
+        if values is None:
+            reason = row["reasons"][0]["reason"] if row["reasons"] else ""
+            bad.append(BadRecord(row["line"], row["raw"], reason, header=row["header"], exact=row["exact"]))
+        else:
+            records.append((row["line"], values))
+    for names, run in groupby(records, key=lambda one: tuple(one[1])):
+        yield _chunk(names, list(run), binary)
+    if bad:
+        nothing = pl.DataFrame(schema={spec.columns[0].names_in_files[0]: pl.String})
+        yield RawChunk(nothing, pl.Series("line", [], pl.Int64), bad)
+
+
+def _chunk(names: tuple[str, ...], records: list[_Record], binary: list[str]) -> RawChunk:
+    columns = [pl.Series(name, [values[name] for _, values in records], pl.String) for name in names]
+    frame = pl.DataFrame(columns).with_columns(pl.col(name).str.decode("base64") for name in names if name in binary)
+    return RawChunk(frame, pl.Series("line", [line for line, _ in records], pl.Int64))
+
+
+def _values(row: dict[str, Any], spec: DatasetSpec) -> dict[str, str | None] | None:
+    """The record's fields as text, by the names that were kept; ``None`` when it is no record still."""
+    if row["form"] == Form.TEXT and row["header"] is not None and spec.format.type == "csv":
+        return _fields(row["header"], row["raw"], row["exact"], spec)
+    try:
+        return text_values(row["raw"].encode(), spec)
+    except ValueError:
+        return None
+
+
+def _fields(header: str, raw: str, exact: bytes | None, spec: DatasetSpec) -> dict[str, str | None] | None:
+    """The fields of a CSV record that could not be parsed, read by today's format as a file of its own."""
+    form = spec.format
+    if form.header and not header:
+        return None
+    try:
+        form, data = _little_file(form, header if form.header else "", raw, exact)
+        columns = tuple(column.names_in_files[0] for column in spec.columns)
+        with PlainBytes(Source(0, "", lambda: io.BytesIO(data), len(data), dt.datetime.now(dt.UTC))) as stream:
+            reader = CsvReader(stream, form, columns)
+            chunks = [reader.parse(cut) for cut in reader.cuts()]
+    except (EmptyObject, UnreadableObject, UnicodeError):
+        return None
+    frames = [chunk.frame for chunk in chunks if len(chunk)]
+    if sum(map(len, chunks)) != 1 or frames[0].height != 1:
+        return None
+    fields: dict[str, str | None] = frames[0].row(0, named=True)
+    return fields
+
+
+def _little_file(form: Format, header: str, raw: str, exact: bytes | None) -> tuple[Format, bytes]:
+    lines = f"{header}\n" if header else ""
+    if exact is None:  # its text is known for certain, whatever the encoding
+        return form.model_copy(update={"encoding": "utf-8"}), f"{lines}{raw}".encode()
+    return form, lines.encode(form.encoding) + exact
