@@ -24,6 +24,7 @@ _NEWEST = "select unnest(newest) from (select max_by(t, updated_at) newest from 
 def ours(csv: Path, folder: Path) -> Callable[[], int]:
     """Everything: cast, validate, reject, deduplicate, write rows and rejects."""
     import datetime as dt
+    from concurrent.futures import ThreadPoolExecutor
 
     import shipments
 
@@ -39,9 +40,12 @@ def ours(csv: Path, folder: Path) -> Callable[[], int]:
     def work() -> int:
         with stage(spec, [source], landing_date=shipments.DAY, scratch=folder / "scratch", options=Options()) as staged:
             settled = staged.settle([])
-            for date in settled.changed_partitions:
-                write_parts(lake, spec, date, "snapshot", settled.tables(date))
-            write_parts(rejects, spec, shipments.DAY, "snapshot", settled.rejects())
+            dates = settled.changed_partitions
+            with ThreadPoolExecutor(1) as pool:  # as a batch does
+                aside = pool.submit(write_parts, rejects, spec, shipments.DAY, "snapshot", settled.rejects())
+                for date in dates:
+                    write_parts(lake, spec, date, "snapshot", settled.tables(date))
+            aside.result()
             assert settled.rows.balanced
             return settled.rows.published
 

@@ -224,10 +224,10 @@ def _first_that_parses(text: pl.Series, formats: tuple[str, ...], parse: Callabl
 
 def _no_short_years(values: pl.Series, text: pl.Series) -> pl.Series:
     """``%Y`` reads ``1/2/20`` as the year 20: a year below 1000 counts only when it is written with four digits."""
-    early = values.dt.year() < 1000
-    if not early.any():
+    earliest = values.min()
+    if earliest is None or earliest.year >= 1000:  # type: ignore[union-attr]
         return values
-    meant = ~early | text.str.contains(r"0\d{3}")
+    meant = (values.dt.year() >= 1000) | text.str.contains(r"0\d{3}")
     return pl.select(pl.when(meant).then(values))[:, 0]
 
 

@@ -17,7 +17,7 @@ import polars as pl
 from supply_lake.curate import rejects
 from supply_lake.curate.cast import CastResult, cast_column, polars_type
 from supply_lake.curate.columns import Matching, match
-from supply_lake.curate.contract import FAILURES, broken, build_schema, key_problems
+from supply_lake.curate.contract import FAILURES, broken, judging, key_problems
 from supply_lake.curate.raw import RawChunk
 from supply_lake.datasets.spec import DatasetSpec, Evolution
 
@@ -45,7 +45,7 @@ class Sifter:
 
     def __init__(self, spec: DatasetSpec, landing_date: dt.date) -> None:
         self.spec, self.landing_date = spec, landing_date
-        self.schema = build_schema(spec)
+        self.schema = judging(spec)
         self._optional = spec.format.type in OPTIONAL_COLUMNS
         self._match = lru_cache(maxsize=256)(self._matching)
 

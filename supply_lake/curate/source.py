@@ -56,9 +56,9 @@ class Hashed(io.RawIOBase):
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         """Fill the buffer."""
-        data = self.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
+        length = int(self._raw.readinto(buffer))  # type: ignore[attr-defined]  # every binary stream here has it
+        self._digest.update(buffer[:length])
+        return length
 
     def finish(self) -> str:
         """Read to the end; returns the SHA-256 of the landed bytes as hex."""

@@ -82,9 +82,15 @@ class Spool:
 
     def _keep(self, frame: pl.DataFrame) -> _Kept:
         size = int(frame.estimated_size())
-        counted = frame.group_by(self._by).len().rows() if self._by else ()
-        shares = Counter({tuple(values): rows for *values, rows in counted})
-        return _Kept(self._placed(frame, size), size, frame.height, tuple(frame.columns), shares)
+        return _Kept(self._placed(frame, size), size, frame.height, tuple(frame.columns), self._shares(frame))
+
+    def _shares(self, frame: pl.DataFrame) -> Counter[tuple[Any, ...]]:
+        if not (self._by and frame.height):
+            return Counter()
+        by = frame.select(self._by)
+        if all(_constant(column) for column in by):  # one object and one date, as nearly always: no need to group
+            return Counter({by.row(0): frame.height})
+        return Counter({tuple(values): rows for *values, rows in by.group_by(self._by).len().rows()})
 
     def _placed(self, frame: pl.DataFrame, size: int) -> pl.DataFrame | Path:
         if self._held + size <= self._budget:
@@ -102,3 +108,11 @@ class Spool:
             kept.frame.unlink()
         else:
             self._held -= kept.size
+
+
+def _constant(column: pl.Series) -> bool:
+    """Whether a column of numbers or dates has one value alone. By numpy: polars' threads are busy with other frames."""
+    if column.dtype == pl.String or column.has_nulls():
+        return False
+    values = column.to_physical().to_numpy()
+    return bool(values.min() == values.max())

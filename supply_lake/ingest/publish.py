@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -22,7 +23,7 @@ from supply_lake.ingest.content import inspect
 from supply_lake.ingest.stores import Stores
 from supply_lake.snapshots.key_filter import candidates
 from supply_lake.snapshots.parquet import write_parts
-from supply_lake.snapshots.records import Batch, Outcome, Snapshot, Status
+from supply_lake.snapshots.records import Batch, DataFile, Outcome, Snapshot, Status
 from supply_lake.snapshots.store import Proposal
 from supply_lake.storage.layout import new_snapshot_id, snapshot_dir
 from supply_lake.storage.object_store import ObjectVersion
@@ -136,13 +137,16 @@ class _Publication:
     # --- writing
 
     def _write(self, settled: Settled) -> tuple[Snapshot, ...]:
-        """Write every changed partition's files, and the rejects beside the first."""
+        """Write every changed partition's files and, at the same time, the rejects beside the first."""
         shares = self.accounts.shares(settled)
-        snapshots = [self._write_one(settled, date, share) for date, share in shares.items()]
-        return (self._with_rejects(snapshots[0], settled), *snapshots[1:])
+        blanks = [self._blank(date, Status.COMMITTED) for date in shares]
+        with ThreadPoolExecutor(1, thread_name_prefix="rejects") as pool:
+            rejects = pool.submit(self._write_rejects, blanks[0], settled)
+            snapshots = [self._write_one(settled, blank, share) for blank, share in zip(blanks, shares.values(), strict=True)]
+        return (replace(snapshots[0], rejects=rejects.result()), *snapshots[1:])
 
-    def _write_one(self, settled: Settled, date: dt.date, share: Share) -> Snapshot:
-        blank = self._blank(date, Status.COMMITTED)
+    def _write_one(self, settled: Settled, blank: Snapshot, share: Share) -> Snapshot:
+        date = blank.partition
         written = write_parts(self.stores.lake, self.spec, date, blank.id, settled.tables(date))
         return replace(
             blank,
@@ -172,11 +176,10 @@ class _Publication:
             source_system={"system": self.spec.source.system, **self.spec.source.metadata},
         )
 
-    def _with_rejects(self, snapshot: Snapshot, settled: Settled) -> Snapshot:
+    def _write_rejects(self, snapshot: Snapshot, settled: Settled) -> tuple[DataFile, ...]:
         if settled.rows.rejected + settled.rows.deduplicated == 0:
-            return snapshot
-        written = write_parts(self.stores.rejects, self.spec, snapshot.partition, snapshot.id, settled.rejects())
-        return replace(snapshot, rejects=written.files)
+            return ()
+        return write_parts(self.stores.rejects, self.spec, snapshot.partition, snapshot.id, settled.rejects()).files
 
     def _forget(self, snapshots: Sequence[Snapshot]) -> None:
         """Take the files of a lost race away; what cannot be deleted now is unreachable and harmless."""
@@ -207,7 +210,7 @@ class _Publication:
         snapshot = replace(
             self._blank(partition, status, reason), rows=settled.rows, sources=self.accounts.sources(settled.by_source)
         )
-        snapshot = self._with_rejects(snapshot, settled)
+        snapshot = replace(snapshot, rejects=self._write_rejects(snapshot, settled))
         return self.stores.metadata.record(self._batch(status, settled, (snapshot,), reason), self.work.objects)
 
     def _batch(self, status: Status, settled: Settled, snapshots: tuple[Snapshot, ...], reason: str) -> Batch:

@@ -35,7 +35,7 @@ def _may_hold(snapshot: Snapshot, bounds: dict[str, tuple[Any, Any]]) -> bool:
     stats = {one.name: one for one in snapshot.columns}
     for name, (low, high) in bounds.items():
         one = stats.get(name)
-        if one is None or one.type not in ("large_string", "string") or not isinstance(low, str):
+        if one is None or one.type != "string" or not isinstance(low, str):
             continue
         if one.min is not None and one.max is not None and (one.max < low or one.min > high):
             return False

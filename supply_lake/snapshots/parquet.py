@@ -95,12 +95,15 @@ def _row_groups(tables: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
 
 
 def _write_part(store: ObjectStore, path: str, groups: list[pl.DataFrame]) -> _Part:
-    schema = groups[0].head(0).to_arrow(compat_level=pl.CompatLevel.oldest()).schema
+    schema = groups[0].head(0).to_arrow().schema
     with store.writer(path) as target:
         hashed = _Hashing(target)
-        writer = pq.ParquetWriter(hashed, schema, compression="zstd", write_statistics=True, **_options(groups[0]))
+        # Text goes over as views, without a copy; that it did is nothing that the file has to remember.
+        writer = pq.ParquetWriter(
+            hashed, schema, compression="zstd", write_statistics=True, store_schema=False, **_options(groups[0])
+        )
         for group in groups:
-            writer.write_table(group.to_arrow(compat_level=pl.CompatLevel.oldest()), row_group_size=ROWS_PER_GROUP)
+            writer.write_table(group.to_arrow(), row_group_size=ROWS_PER_GROUP)
         writer.close()
     rows = sum(group.height for group in groups)
     file = DataFile(path=path, rows=rows, bytes=hashed.written, sha256=hashed.digest.hexdigest())
@@ -162,7 +165,7 @@ def _stats(parts: list[_Part]) -> tuple[ColumnStats, ...]:
         stats.append(
             ColumnStats(
                 name=field.name,
-                type=str(field.type),
+                type=str(field.type).removesuffix("_view"),
                 nulls=nulls,
                 min=str(min(chunk.min for chunk in bounds)) if bounds and known else None,
                 max=str(max(chunk.max for chunk in bounds)) if bounds and known else None,

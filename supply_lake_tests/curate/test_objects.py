@@ -169,6 +169,11 @@ class _Breaking(io.BytesIO):
             raise self._error
         return data
 
+    def readinto(self, buffer: Any, /) -> int:
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
 
 def test_o2_an_object_replaced_while_it_is_read_lands_nothing() -> None:
     done = curate(CSV, lambda: _Breaking(TEXT.encode(), ObjectChanged("other bytes")), TEXT)
