@@ -206,14 +206,14 @@ class Settled:
         lineage = ["_line", "_source", "_snapshot_id"] if self.delivery else ["_line"]
         for part, ordinals, frame in self._live_frames([*values, *lineage]):
             nobody, date = pl.lit(-1, pl.Int32).alias("_src"), pl.lit(part.partition).alias("_date")
-            places = [ordinals, nobody, frame["_line"], date]
-            yield _typed(frame, values, types).with_columns(*places, *(self.delivery.of_live(frame) if self.delivery else []))
+            came = self.delivery.of_live(frame) if self.delivery else []
+            yield _typed(frame, values, types).with_columns(ordinals, nobody, frame["_line"], date, *came)
         good = self.reading.good
         for at, ordinals in self._staged_places():
             frame = good.get(at, [*values, "_src", "_line", "_date"])
             places = [ordinals, frame["_src"], frame["_line"], frame["_date"]]
             came = self.delivery.of_staged(self._keys_of(frame)) if self.delivery else []
-            yield _typed(frame, values, types).with_columns(*places, *came)
+            yield _typed(frame, values, types).with_columns(*places).with_columns(*came)
 
     @cached_property
     def _lost(self) -> np.ndarray:
