@@ -17,6 +17,7 @@
     ├── ContractError               the batch as a whole breaks its contract (schema, threshold)
     ├── CommitConflict              another writer moved the live set that this commit was built on
     ├── AlreadyPublished            an object version of this commit is published already
+    ├── NotRevocable                nothing of this snapshot is live, or something else has to be revoked first
     ├── StoreUnavailable            an object store or the metadata store does not answer; nothing is lost
     ├── QueryError                  a query was refused or failed
     └── VerificationError           files and records disagree
@@ -100,6 +101,12 @@ class CommitConflict(SupplyLakeError):
 
 class AlreadyPublished(SupplyLakeError):
     """At least one object version of this commit is published already."""
+
+    http_status = 409
+
+
+class NotRevocable(SupplyLakeError):
+    """The snapshot cannot be revoked as things stand."""
 
     http_status = 409
 

@@ -22,10 +22,11 @@ from supply_lake.landing.ledger import LedgerEntry, ObjectState
 from supply_lake.landing.write import land
 from supply_lake.query import engine
 from supply_lake.query.engine import Answer, View
-from supply_lake.query.live_set import Rejects, live_set, one_snapshot
+from supply_lake.query.live_set import live_set, one_snapshot
 from supply_lake.query.tables import identifier
 from supply_lake.settings import Settings
 from supply_lake.snapshots.records import Snapshot
+from supply_lake.snapshots.standing import Rejects
 from supply_lake.storage.object_store import ObjectVersion
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import dagster as dg
 from supply_lake.assets.markdown import table
 from supply_lake.assets.samples import Sample
 from supply_lake.datasets.spec import DatasetSpec
-from supply_lake.snapshots.records import Batch, Rows, Snapshot, SourceRecord, Status
+from supply_lake.snapshots.records import Batch, Kind, Rows, Snapshot, SourceRecord, Status
 
 LISTED = 50
 """Sources, snapshots or notes that are listed; the rest is counted."""
@@ -67,7 +67,7 @@ def published_metadata(batches: Sequence[Batch], live_rows: int, rows: Sample, r
     notes = [note for batch in published for note in batch.notes]
     if notes:
         facts["notes"] = bullets(notes)
-    if any(batch.recurated for batch in published):
+    if any(batch.kind is Kind.RECURATE for batch in published):
         facts["curated again"] = True
     return facts
 

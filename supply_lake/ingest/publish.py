@@ -1,8 +1,8 @@
 """One batch, from object versions to a commit: stage, decide, settle, write, commit.
 
 What belongs here: the sequence, and the decision whether a batch is published. What does not: choosing the objects
-(``batches``), telling the numbers apart (``accounts``), reading and validating rows (``curate``), and the atomicity of the
-commit (the metadata store).
+(``batches``, ``replay``, ``recurate``), telling the numbers apart (``accounts``), the live rows that a batch meets (``peers``),
+reading and validating rows (``curate``), and the atomicity of the commit (the metadata store).
 
 Nothing written before the commit can be seen by a reader: files of a snapshot that was never committed are unreachable.
 """
@@ -10,7 +10,7 @@ Nothing written before the commit can be seen by a reader: files of a snapshot t
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -19,11 +19,12 @@ from supply_lake.curate.curate import LivePart, Options, Settled, Staged, stage
 from supply_lake.datasets.spec import DatasetSpec, KeyScope, Mode
 from supply_lake.errors import CommitConflict
 from supply_lake.ingest.accounts import Accounts, Share
-from supply_lake.ingest.content import inspect
+from supply_lake.ingest.again import Again
+from supply_lake.ingest.content import Intake, beside, inspect
+from supply_lake.ingest.peers import Peers, peers
 from supply_lake.ingest.stores import Stores
-from supply_lake.snapshots.key_filter import candidates
 from supply_lake.snapshots.parquet import write_parts
-from supply_lake.snapshots.records import Batch, DataFile, Outcome, Snapshot, Status
+from supply_lake.snapshots.records import Batch, DataFile, Kind, Outcome, Snapshot, Status
 from supply_lake.snapshots.store import Proposal
 from supply_lake.storage.layout import new_snapshot_id, snapshot_dir
 from supply_lake.storage.object_store import ObjectVersion
@@ -34,7 +35,7 @@ NOTHING_NEW = "every row is already live, or older than the live row of its key"
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What one batch takes in. ``supersedes`` and ``recurates`` are set when published objects are read again."""
+    """What one batch takes in. ``again`` is set when that was delivered with an earlier batch."""
 
     spec: DatasetSpec
     landing_date: dt.date
@@ -42,25 +43,64 @@ class Work:
     deliveries: dict[str, int] = field(default_factory=dict)
     run_id: str = ""
     attempt: int = 1
-    supersedes: tuple[str, ...] = ()
-    recurates: bool = False
+    kind: Kind = Kind.INGEST
+    again: Again | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What came of a batch.
+
+    :param rules: how many rows broke each rule
+    :param left: rows of objects that are still bad, and stay where they are
+    """
+
+    batch: Batch
+    rules: Mapping[str, int]
+    left: int = 0
 
 
 def run_batch(stores: Stores, work: Work) -> Batch:
+    """As ``carry_out``, for whoever needs the batch alone."""
+    return carry_out(stores, work).batch
+
+
+def carry_out(stores: Stores, work: Work) -> Done:
     """Curate the work's objects and publish what is good, or record why nothing was.
+
+    What is taken up again is recorded only where something comes of it: a batch without snapshots tells why nothing did.
 
     :raises StoreUnavailable: a store does not answer; nothing is half done, run it again
     :raises AlreadyPublished: another run published one of the objects meanwhile
     :raises CommitConflict: other writers won every one of many races
     """
     batch_id = new_snapshot_id()
-    intake = inspect(stores, work.spec, work.landing_date, work.objects, skip_published=not work.recurates)
+    intake = inspect(stores, work.spec, work.landing_date, work.objects, skip_published=_may_be_twins(work))
     scratch = stores.settings.scratch / batch_id
     options = Options(memory_bytes=stores.settings.memory_bytes, threads=stores.settings.threads)
-    with stage(work.spec, intake.sources, landing_date=work.landing_date, scratch=scratch, options=options) as staged:
-        accounts = Accounts(stores.landing, work.objects, work.deliveries, intake.skipped, staged.sources)
-        notes = (*intake.notes, *staged.notes)
-        return _Publication(stores, work, staged=staged, accounts=accounts, batch_id=batch_id, notes=notes).run()
+    kept = work.again.kept if work.again else None
+    with stage(
+        work.spec, intake.sources, landing_date=work.landing_date, scratch=scratch, options=options, kept=kept
+    ) as staged:
+        bad = staged.rows_rejected
+        if work.again and not work.again.together:
+            staged.leave_what_is_still_bad()
+        sources = work.again.kept_sources if work.again else ()
+        accounts = Accounts(stores.landing, work.objects, work.deliveries, intake.skipped, staged.sources, kept=sources)
+        notes = (*intake.notes, *staged.notes, *_beside(stores, work, intake))
+        batch = _Publication(stores, work, staged=staged, accounts=accounts, batch_id=batch_id, notes=notes).run()
+        return Done(batch, staged.check_figures, left=bad - staged.rows_rejected)
+
+
+def _may_be_twins(work: Work) -> bool:
+    """Whether objects may have the bytes of others that are published; those that were published themselves have."""
+    return work.again is None or (work.kind is Kind.REPLAY and work.again.together)
+
+
+def _beside(stores: Stores, work: Work, intake: Intake) -> tuple[str, ...]:
+    if work.kind is not Kind.INGEST or work.spec.mode is not Mode.APPEND:
+        return ()
+    return beside(stores, work.spec, work.landing_date, intake.overwritten)
 
 
 class _Publication:
@@ -70,38 +110,58 @@ class _Publication:
         self, stores: Stores, work: Work, *, staged: Staged, accounts: Accounts, batch_id: str, notes: tuple[str, ...]
     ) -> None:
         self.stores, self.work, self.staged, self.accounts = stores, work, staged, accounts
-        self.batch_id, self.notes, self.spec = batch_id, notes, work.spec
-        self._based_on_commit: int | None = None
+        self.batch_id, self.notes, self.spec, self.again = batch_id, notes, work.spec, work.again
+        keys = accounts.keys
+        self.taken_up = tuple(one for one in self.again.taken_up if one.object.key in keys) if self.again else ()
+        kept = [one.object for one in self.taken_up if self.again and one.object.key in self.again.kept.keys]
+        self.objects = (*(one for one in work.objects if one.key in keys), *kept)
 
     def run(self) -> Batch:
         refusal = self._refusal()
         if refusal:
-            return self._record(self.staged.refuse(refusal[1]), *refusal)
+            return self._refuse(*refusal)
         for _ in range(COMMIT_TRIES):
-            if self.spec.key_scope is KeyScope.DATASET:  # its keys may turn up under any date, so any commit moves its base
-                self._based_on_commit = self.stores.metadata.last_commit(self.spec.name)
-            live = self._live_snapshots()
-            settled = self.staged.settle([part for snapshot in live for part in self._live_parts(snapshot)])
-            if settled.rows.published == 0:
-                return self._record(settled, Status.EMPTY, NOTHING_NEW)
-            snapshots = self._write(settled)
-            try:
-                return self._commit(settled, snapshots, live)
-            except CommitConflict:
-                self._forget(snapshots)
-            except Exception:
-                self._forget(snapshots)
-                raise
+            batch = self._try()
+            if batch is not None:
+                return batch
         raise CommitConflict(
             f"dataset {self.spec.name}: another writer committed first {COMMIT_TRIES} times in a row; run the batch of "
             f"{self.work.landing_date} again when fewer writers are at work"
         )
+
+    def _try(self) -> Batch | None:
+        """Build the commit on what is live now, and commit it; ``None`` when another writer moved what it was built on."""
+        # Keys of the whole dataset may turn up under any date, so any commit moves what they were compared with.
+        commit = self.stores.metadata.last_commit(self.spec.name) if self.spec.key_scope is KeyScope.DATASET else None
+        met = peers(self.stores, self.spec, self.staged, self.work.kind, self.again)
+        if met.refusal:
+            return self._refuse(Status.REJECTED, met.refusal)
+        settled = self._settle(met)
+        if settled.rows.published == 0:
+            return self._record(settled, Status.EMPTY, NOTHING_NEW)
+        if self.again and self.again.rehearsal:
+            return self._batch(Status.COMMITTED, settled, (), "")
+        snapshots = self._write(settled)
+        try:
+            return self._commit(settled, snapshots, met, commit)
+        except CommitConflict:
+            self._forget(snapshots)
+            return None
+        except Exception:
+            self._forget(snapshots)
+            raise
+
+    def _settle(self, met: Peers) -> Settled:
+        parts = [part for snapshot in met.merged for part in self._live_parts(snapshot)]
+        return self.staged.settle(parts, delivery=self.again.delivery if self.again else None, adds=met.adds)
 
     # --- the decision
 
     def _refusal(self) -> tuple[Status, str] | None:
         """Why nothing of this batch may be published; ``None`` when it may."""
         staged, spec = self.staged, self.spec
+        if self.again and not self.again.together:
+            return None if staged.sources else (Status.REJECTED, "every row of it still breaks the contract")
         if staged.schema_problem:
             return Status.REJECTED, staged.schema_problem
         if staged.rows_landed == 0:
@@ -117,19 +177,6 @@ class _Publication:
         return None
 
     # --- what is live
-
-    def _live_snapshots(self) -> list[Snapshot]:
-        """The live snapshots whose rows take part in an upsert; none for the other modes."""
-        if self.spec.mode is not Mode.UPSERT:
-            return []
-        live = self.stores.metadata.live
-        if self.spec.key_scope is KeyScope.PARTITION:
-            return [one for date in self.staged.dates for one in live(self.spec.name, partition=date)]
-        everywhere, touched = live(self.spec.name), set(self.staged.dates)
-        elsewhere = [one for one in everywhere if one.partition not in touched]
-        chosen = {one.id for one in candidates(self.staged.keys(), elsewhere, self.stores.lake)}
-        partitions = touched | {one.partition for one in elsewhere if one.id in chosen}
-        return [one for one in everywhere if one.partition in partitions]
 
     def _live_parts(self, snapshot: Snapshot) -> list[LivePart]:
         return [LivePart(snapshot.partition, snapshot.id, partial(self.stores.lake.read, file.path)) for file in snapshot.files]
@@ -174,6 +221,10 @@ class _Publication:
             notes=self.notes,
             created_at=dt.datetime.now(dt.UTC),
             source_system={"system": self.spec.source.system, **self.spec.source.metadata},
+            kind=self.work.kind,
+            mode=self.spec.mode,
+            delivered_in=self.again.delivery.batch if self.again else "",
+            replays=self.again.replays if self.again else (),
         )
 
     def _write_rejects(self, snapshot: Snapshot, settled: Settled) -> tuple[DataFile, ...]:
@@ -188,30 +239,46 @@ class _Publication:
 
     # --- records
 
-    def _commit(self, settled: Settled, snapshots: tuple[Snapshot, ...], live: Sequence[Snapshot]) -> Batch:
-        mode, dates = self.spec.mode, tuple(one.partition for one in snapshots)
-        read = {date: tuple(one.id for one in live if one.partition == date) for date in dates}
-        merged = tuple(one for ids in read.values() for one in ids)
+    def _commit(self, settled: Settled, snapshots: tuple[Snapshot, ...], met: Peers, commit: int | None) -> Batch:
+        dates = tuple(one.partition for one in snapshots)
+        replaces = self.spec.mode is Mode.REPLACE and not self.again
         return self.stores.metadata.commit(
             Proposal(
                 batch=self._batch(Status.COMMITTED, settled, snapshots, ""),
-                objects=self.work.objects,
-                based_on=tuple(read.items()) if mode is Mode.UPSERT else (),
-                based_on_commit=self._based_on_commit,
-                supersede_live=dates if mode is Mode.REPLACE else (),
-                supersedes=merged if mode is Mode.UPSERT else self.work.supersedes,
-                recurates=self.work.recurates,
+                objects=self.objects,
+                based_on=tuple((date, ids) for date, ids in met.guarded if date in dates),
+                based_on_commit=commit,
+                supersede_live=dates if replaces else (),
+                supersedes=met.superseded(settled, dates),
+                taken_up=self.taken_up,
             )
         )
 
+    def _refuse(self, status: Status, reason: str) -> Batch:
+        """Record that nothing is published, for the reason; what a replay leaves as it is, is recorded already."""
+        refused = self.staged.refuse(reason)
+        if self.work.kind is Kind.REPLAY:
+            return self._batch(status, refused, (), reason)
+        return self._record(refused, status, reason)
+
     def _record(self, settled: Settled, status: Status, reason: str) -> Batch:
         """Record a batch that publishes nothing; one snapshot record carries its rejects."""
+        if self._is_as_it_was(settled) or (self.again and self.again.rehearsal):
+            return self._batch(status, settled, (), reason)
         partition = min(self.staged.dates, default=self.work.landing_date)
         snapshot = replace(
             self._blank(partition, status, reason), rows=settled.rows, sources=self.accounts.sources(settled.by_source)
         )
         snapshot = replace(snapshot, rejects=self._write_rejects(snapshot, settled))
-        return self.stores.metadata.record(self._batch(status, settled, (snapshot,), reason), self.work.objects)
+        batch = self._batch(status, settled, (snapshot,), reason)
+        return self.stores.metadata.record(batch, self.objects, self.taken_up)
+
+    def _is_as_it_was(self, settled: Settled) -> bool:
+        """Whether a replay that publishes nothing leaves as many rows rejected as there were."""
+        stood = self.again.rejected if self.again and self.work.kind is Kind.REPLAY else None
+        return stood is not None and all(
+            rows.rejected >= stood.get(key, 0) for key, rows in settled.by_source.items() if rows.landed
+        )
 
     def _batch(self, status: Status, settled: Settled, snapshots: tuple[Snapshot, ...], reason: str) -> Batch:
         return Batch(
@@ -226,5 +293,6 @@ class _Publication:
             reason=reason,
             notes=self.notes,
             attempt=self.work.attempt,
-            recurated=self.work.recurates,
+            kind=self.work.kind,
+            replays=self.again.replays if self.again else (),
         )

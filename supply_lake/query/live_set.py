@@ -7,14 +7,11 @@ Whoever reads resolves once, so that one read never mixes two commits.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from supply_lake.errors import UnknownCommit, UnknownSnapshot, UsageError
-from supply_lake.snapshots.records import Outcome, Snapshot
+from supply_lake.snapshots.records import Snapshot
 from supply_lake.snapshots.store import MetadataStore
-
-_DEALT_WITH = (Outcome.READ, Outcome.EMPTY, Outcome.UNREADABLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +21,6 @@ class LiveSet:
     dataset: str
     commit: int
     snapshots: tuple[Snapshot, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Rejects:
-    """The rejects of one snapshot, without those of ``except_sources``: landing keys that a later batch read again."""
-
-    snapshot: Snapshot
-    except_sources: tuple[str, ...] = ()
 
 
 def live_set(metadata: MetadataStore, dataset: str, *, as_of: dt.datetime | None = None, commit: int | None = None) -> LiveSet:
@@ -78,38 +67,3 @@ def past(time: dt.datetime) -> dt.datetime:
     if time > dt.datetime.now(dt.UTC):
         raise UsageError(f"{time.isoformat()} is yet to come; a read as of a time takes one that has passed")
     return time
-
-
-def standing_rejects(snapshots: Sequence[Snapshot], commit: int | None = None) -> tuple[Rejects, ...]:
-    """The rejected rows that still stand, oldest first: of every object version, those of the last batch that read it.
-
-    :param snapshots: records of one dataset, whatever their status, in any order
-    :param commit: look no further than this commit; batches that published nothing count by the time they were recorded
-    """
-    seen = sorted(_until(snapshots, commit), key=lambda snapshot: snapshot.id)
-    newest: dict[tuple[str, str, int], str] = {}
-    for snapshot in seen:
-        for source in snapshot.sources:
-            if source.outcome in _DEALT_WITH:
-                identity = (source.key, source.etag, source.size)
-                newest[identity] = max(newest.get(identity, ""), snapshot.batch_id)
-    standing = []
-    for snapshot in seen:
-        if not snapshot.rejects:
-            continue
-        read_again = {s.key for s in snapshot.sources if newest.get((s.key, s.etag, s.size), "") > snapshot.batch_id}
-        if len(read_again) < len({source.key for source in snapshot.sources}) or not read_again:
-            standing.append(Rejects(snapshot, tuple(sorted(read_again))))
-    return tuple(standing)
-
-
-def _until(snapshots: Sequence[Snapshot], commit: int | None) -> list[Snapshot]:
-    if commit is None:
-        return list(snapshots)
-    times = [one.committed_at for one in snapshots if one.commit == commit and one.committed_at]
-    until = max(times) if times else dt.datetime.min.replace(tzinfo=dt.UTC)
-    return [
-        one
-        for one in snapshots
-        if (one.commit <= commit if one.commit is not None else one.created_at is not None and one.created_at <= until)
-    ]

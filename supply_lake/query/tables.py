@@ -22,9 +22,10 @@ import duckdb
 
 from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.datasets.types import DataType
-from supply_lake.query.live_set import LiveSet, Rejects
+from supply_lake.query.live_set import LiveSet
 from supply_lake.query.relations import LakeFile, Relations, quoted
 from supply_lake.snapshots.records import Snapshot
+from supply_lake.snapshots.standing import Rejects
 from supply_lake.storage.object_store import ObjectStore
 
 LINEAGE = {"_partition_date": "DATE", "_snapshot_id": "VARCHAR", "_source": "VARCHAR", "_line": "BIGINT"}
@@ -85,12 +86,13 @@ def rejects_view(relations: Relations, store: ObjectStore, spec: DatasetSpec, st
     name = f"{spec.name}__rejects"
     if not files:
         return {name: _empty({**REJECTS, "_partition_date": "DATE", "_snapshot_id": "VARCHAR"})}
-    read_again = [
-        f"(_file_snapshot = {quoted(one.snapshot.id)} AND source IN ({', '.join(map(quoted, one.except_sources))}))"
+    gone = [
+        f"(_file_snapshot = {quoted(one.snapshot.id)} AND {which} IN ({', '.join(map(quoted, keys))}))"
         for one in standing
-        if one.except_sources
+        for which, keys in (("source", one.except_sources), ("outcome = 'rejected' AND source", one.except_rejected))
+        if keys
     ]
-    where = f" WHERE NOT ({' OR '.join(read_again)})" if read_again else ""
+    where = f" WHERE NOT ({' OR '.join(gone)})" if gone else ""
     listed = f"{_list(REJECTS)}, _partition_date, _file_snapshot AS _snapshot_id"
     return {name: f"SELECT {listed} FROM {relations.over(store, files)}{where}"}
 

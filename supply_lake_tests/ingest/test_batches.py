@@ -11,7 +11,8 @@ import pytest
 
 from supply_lake.errors import StoreUnavailable
 from supply_lake.ingest import batches, publish
-from supply_lake.snapshots.records import Outcome, Rows, Status
+from supply_lake.ingest.recurate import recurate
+from supply_lake.snapshots.records import Kind, Outcome, Rows, Status
 from supply_lake_tests.ingest.house import DAY, KEYED, ORDERS, House, csv
 
 Make = Callable[..., House]
@@ -316,8 +317,8 @@ def test_recurate_reads_again_under_the_contract_of_today(make_house: Make, tmp_
     house.ingest()
     mended = {**ORDERS, "columns": [ORDERS["columns"][0], {"name": "quantity", "type": "int64"}, ORDERS["columns"][2]]}
     again = make_house(mended, at="same")
-    (batch,) = batches.recurate(again.stores, "orders", DAY)
-    assert batch.recurated
+    (batch,) = recurate(again.stores, "orders", DAY)
+    assert batch.kind is Kind.RECURATE
     assert again.rows() == [("o1", 1, 1), ("o2", -2, 1), ("o3", 3, 1)]
     assert again.rows(commit=2) == [("o1", 1, 1), ("o3", 3, 1)]
     again.recount()
@@ -328,5 +329,5 @@ def test_recurate_keeps_what_cannot_be_read_again(make_house: Make) -> None:
     key = house.land("a.csv", csv([("o1", 1, 1)]))
     house.ingest()
     house.stores.landing.delete([key])
-    assert batches.recurate(house.stores, "orders", DAY) == []
+    assert recurate(house.stores, "orders", DAY) == []
     assert house.rows() == [("o1", 1, 1)]
