@@ -29,7 +29,7 @@ dev: $(STAMP)  ## open the Dagster UI with the sensors on
 		$(BIN)/dagster dev --port $(PORT) --log-level warning
 
 test: $(STAMP) $(EMULATORS_STAMP)  ## run every test
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
 
 lint: $(STAMP)  ## check style, types and the direction of imports
 	@$(BIN)/ruff check

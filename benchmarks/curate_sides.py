@@ -25,12 +25,13 @@ def ours(csv: Path, folder: Path) -> Callable[[], int]:
     """Everything: cast, validate, reject, deduplicate, write rows and rejects."""
     import datetime as dt
     from concurrent.futures import ThreadPoolExecutor
+    from functools import partial
 
     import shipments
 
     from supply_lake.curate.curate import Options, Source, stage
     from supply_lake.datasets.spec import DatasetSpec
-    from supply_lake.snapshots.parquet import write_parts
+    from supply_lake.snapshots.parquet import ROWS_PER_REJECTS_GROUP, write_parts
     from supply_lake.storage.object_store import ObjectStore
 
     spec = DatasetSpec.model_validate(shipments.SPEC)
@@ -42,7 +43,8 @@ def ours(csv: Path, folder: Path) -> Callable[[], int]:
             settled = staged.settle([])
             dates = settled.changed_partitions
             with ThreadPoolExecutor(1) as pool:  # as a batch does
-                aside = pool.submit(write_parts, rejects, spec, shipments.DAY, "snapshot", settled.rejects())
+                into = partial(write_parts, rejects, spec, shipments.DAY, "snapshot", rows_per_group=ROWS_PER_REJECTS_GROUP)
+                aside = pool.submit(into, settled.rejects())
                 for date in dates:
                     write_parts(lake, spec, date, "snapshot", settled.tables(date))
             aside.result()

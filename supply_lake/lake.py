@@ -195,7 +195,8 @@ class Lake:
     ) -> pa.Table:
         """What was set aside, one row per reason: outcome, source, line, column, value, reason, raw, snapshot_id.
 
-        Without a snapshot these are all rows that still stand: rows of an object that a later batch read again do not.
+        Without a snapshot these are all rows that still stand. Rows of an object that a later batch read again do not; nor do
+        those of one that was overwritten and read anew, unless rows of its older bytes are live, as with ``append``.
         """
         with self.rejects_answer(name, snapshot_id=snapshot_id, outcome=outcome) as answer:
             return answer.table()

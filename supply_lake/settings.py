@@ -6,7 +6,10 @@ What belongs here: names, defaults and validation of settings. What does not: op
 
 from __future__ import annotations
 
+import difflib
+import math
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -17,6 +20,19 @@ from supply_lake.errors import SettingsError
 PREFIX = "SUPPLY_LAKE_"
 _STORE_SCHEMES = ("s3", "gs", "az", "file")
 _METADATA_SCHEMES = ("sqlite", "postgresql", "postgresql+psycopg")
+_SECRET_PARAMETER = re.compile(r"([?&][a-z]*password=)[^&#]*")
+_READ_ELSEWHERE = {"DEBUG"}  # by the command, before it reads settings
+_LIMITS = {
+    "max_objects_per_run": (1, math.inf),
+    "max_bytes_per_run": (1, math.inf),
+    "max_runs_per_tick": (1, math.inf),
+    "max_attempts": (1, math.inf),
+    "settle_seconds": (0, 86_400),
+    "hot_days": (0, 3_660),
+    "memory_bytes": (64 * 1024**2, math.inf),
+    "threads": (0, 1_024),
+}
+"""Least and greatest value of each number; below and above, nothing would ever be read, or nothing would work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +69,11 @@ class Settings:
         :raises SettingsError: naming the variable, its value and what it takes
         """
         env = os.environ if env is None else env
+        _refuse_misspelt(env)
         home = Path(_get(env, "HOME") or ".lake").expanduser().absolute()
         lake = _location(env, "LAKE", home / "lake")
         numbers = {
-            field.name: _number(env, field.name.upper(), field.default)
+            field.name: _number(env, field.name, field.default)
             for field in fields(Settings)
             if isinstance(field.default, (int, float))
         }
@@ -81,6 +98,7 @@ class Settings:
 
 def redacted(url: str) -> str:
     """The URL without the password that it may carry, for logs, records and messages."""
+    url = _SECRET_PARAMETER.sub(r"\1***", url)
     parts = urlsplit(url)
     if parts.password is None:
         return url
@@ -99,6 +117,8 @@ def _packaged_datasets() -> Path:
 def _location(env: Mapping[str, str], name: str, default: Path | str) -> str:
     value = _get(env, name) or str(default)
     if "://" not in value:
+        if value.startswith(tuple(f"{scheme}:" for scheme in _STORE_SCHEMES)):
+            raise SettingsError(f"{PREFIX}{name}={value} is neither a folder nor a URL; write s3://bucket/prefix")
         return str(Path(value).expanduser().absolute())
     parts = urlsplit(value)
     if parts.scheme not in _STORE_SCHEMES:
@@ -108,6 +128,9 @@ def _location(env: Mapping[str, str], name: str, default: Path | str) -> str:
         )
     if parts.password or parts.username:
         raise SettingsError(f"{PREFIX}{name} carries credentials; give them by the cloud's own variables instead")
+    if bool(parts.netloc) == (parts.scheme == "file"):
+        example = "file:///folder" if parts.scheme == "file" else f"{parts.scheme}://bucket/prefix"
+        raise SettingsError(f"{PREFIX}{name}={value} names {'a host' if parts.netloc else 'no bucket'}; write {example}")
     return parts.path if parts.scheme == "file" else value.rstrip("/")
 
 
@@ -141,15 +164,28 @@ def _choice(env: Mapping[str, str], name: str, allowed: tuple[str, ...]) -> str:
 
 
 def _number(env: Mapping[str, str], name: str, default: int | float) -> int | float:
-    value = _get(env, name)
+    value = _get(env, name.upper())
     if not value:
         return default
     kind = type(default)
+    least, most = _LIMITS.get(name, (0, math.inf))
     try:
         number = kind(value)
     except ValueError:
-        number = -1
-    if number < 0:
+        number = math.nan
+    if not least <= number <= most or math.isinf(number):
         wanted = "a whole number" if kind is int else "a number"
-        raise SettingsError(f"{PREFIX}{name}={value!r} is not usable; it takes {wanted}, zero or more")
+        bounds = f"of at least {least}" if most == math.inf else f"from {least} to {most}"
+        raise SettingsError(f"{PREFIX}{name.upper()}={value!r} is not usable; it takes {wanted} {bounds}")
     return number
+
+
+def _refuse_misspelt(env: Mapping[str, str]) -> None:
+    """A name that is nearly a setting's would be passed over, and the default used in silence."""
+    known = {field.name.upper() for field in fields(Settings)} | _READ_ELSEWHERE
+    for name in sorted(env):
+        rest = name.removeprefix(PREFIX)
+        if rest == name or rest in known:
+            continue
+        if near := difflib.get_close_matches(rest, known, n=1, cutoff=0.8):
+            raise SettingsError(f"{name} is no setting; did you mean {PREFIX}{near[0]}?")

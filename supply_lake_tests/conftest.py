@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes tells of the machine and of what else it does, not of the code.
+settings.register_profile("supply_lake", deadline=None)
+settings.load_profile("supply_lake")
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,10 @@ What belongs here: progress, the report, and the exit status. What does not: run
 
 from __future__ import annotations
 
+import datetime as dt
+import re
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -17,6 +20,8 @@ from supply_lake.errors import SupplyLakeError
 
 if TYPE_CHECKING:
     from supply_lake.snapshots.records import Batch
+
+_COUNTED = re.compile(r"(.*) \(([0-9,]+) times\)", re.DOTALL)
 
 
 class NotAllPublished(SupplyLakeError):
@@ -38,35 +43,63 @@ def ingest(names: tuple[str, ...], as_json: bool) -> None:
     """
     from supply_lake.sensors.once import run_everything
     from supply_lake.settings import Settings
+
+    done: list[Batch] = []
+    try:
+        with _progress(quiet=as_json) as progress:
+            ingested = run_everything(Settings.from_env(), names or None, lambda batch: progress.say(done, batch))
+    except BaseException:
+        if done:  # what breaks off halfway has published what it has
+            _print(done, (), as_json)
+        raise
+    _print(done, ingested.remarks, as_json)
+    refuse_silence(done, ingested.troubles)
+
+
+def _print(batches: Sequence[Batch], remarks: Sequence[str], as_json: bool) -> None:
     from supply_lake.snapshots.records import batch_json
 
-    with _progress(quiet=as_json) as progress:
-        ingested = run_everything(Settings.from_env(), names or None, progress.batch_done)
     if as_json:
-        print_json([batch_json(batch) for batch in ingested.batches])
-    else:
-        _report(ingested.batches)
-    _refuse_silence(ingested.batches, ingested.troubles)
+        print_json([batch_json(batch) for batch in batches])
+    elif batches:
+        _report(batches)
+    for remark in remarks:
+        click.echo(f"supply-lake: {remark}" if as_json else remark, err=as_json)
+    if not (batches or remarks or as_json):
+        click.echo("Nothing was pending.")
 
 
 def _report(batches: Sequence[Batch]) -> None:
-    if not batches:
-        click.echo("Nothing was pending.")
-        return
     table(
         ["dataset", "landing date", "status", "commit", "objects", *FOUR],
         [[b.dataset, str(b.landing_date), b.status, b.commit, len(b.sources), *four(b.rows)] for b in batches],
     )
+    for line in _remarks(batches):
+        click.echo(line)
+
+
+def _remarks(batches: Sequence[Batch]) -> Iterator[str]:
+    """Reasons and notes; what holds for many dates of a dataset is said once, with how often it held in all."""
+    dates: dict[tuple[str, str], list[dt.date]] = {}
+    times: Counter[tuple[str, str]] = Counter()
     for batch in batches:
-        for note in [batch.reason, *batch.notes]:
-            if note:
-                click.echo(f"{batch.dataset} {batch.landing_date}: {note}")
+        for text in filter(None, (batch.reason, *batch.notes)):
+            counted = _COUNTED.fullmatch(text)
+            about = batch.dataset, counted[1] if counted else text
+            dates.setdefault(about, []).append(batch.landing_date)
+            times[about] += int(counted[2].replace(",", "")) if counted else 1
+    for (dataset, note), on in dates.items():
+        when = f"{min(on)} to {max(on)}, {len(on)} batches" if len(on) > 1 else str(on[0])
+        count = times[dataset, note]
+        yield f"{dataset} {when}: {note}" + (f" ({count:,} times)" if count > len(on) else "")
 
 
-def _refuse_silence(batches: Sequence[Batch], troubles: Sequence[str]) -> None:
-    """Exit status 1 for what was not published, with the reason of the first."""
+def refuse_silence(batches: Sequence[Batch], troubles: Sequence[str]) -> None:
+    """Exit status 1 for what was not published, with the reason of the first: of a store that is away before others."""
     bad = [batch for batch in batches if batch.status in ("rejected", "failed")]
-    sentences = [f"{b.dataset} {b.landing_date} was {b.status}: {b.reason}" for b in bad] or list(troubles)
+    told = {f"{b.dataset} {b.landing_date}: {b.status}: {b.reason}" for b in bad}
+    others = [line for trouble in troubles for line in trouble.splitlines() if line not in told]
+    sentences = [*others, *(f"{b.dataset} {b.landing_date} was {b.status}: {b.reason}" for b in bad)]
     if sentences:
         rest = f" (and {len(sentences) - 1} more)" if len(sentences) > 1 else ""
         raise NotAllPublished(" ".join(f"{sentences[0]}{rest}".split()))
@@ -77,12 +110,12 @@ class _Progress:
 
     def __init__(self, status: object | None) -> None:
         self._status = status
-        self._done = 0
 
-    def batch_done(self, batch: Batch) -> None:
-        self._done += 1
+    def say(self, done: list[Batch], batch: Batch) -> None:
+        """Add the batch to those that are done."""
+        done.append(batch)
         if self._status is not None:
-            told = f"{self._done} batches done; last {batch.dataset} {batch.landing_date}: {batch.status}"
+            told = f"{len(done)} batches done; last {batch.dataset} {batch.landing_date}: {batch.status}"
             self._status.update(told)  # type: ignore[attr-defined]
 
 

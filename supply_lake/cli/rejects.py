@@ -51,7 +51,8 @@ def rejects(
 ) -> None:
     """Read the rows of dataset NAME that were set aside: by rule, then row by row, with their raw values.
 
-    Rows of an object that a later batch read again no longer stand, and are left out unless their snapshot is named.
+    Rows of an object that a later batch read again, or whose newer bytes took the place of what was live, no longer stand, and
+    are left out unless their snapshot is named.
 
     \b
     Example:

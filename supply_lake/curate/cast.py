@@ -338,6 +338,8 @@ def _reason(column: Column) -> str:
     kind = column.dtype
     if kind.name == "decimal":
         return f"is no {kind}: a number of at most {kind.precision - kind.scale} digits before and {kind.scale} after the point"
+    if kind.name == "boolean":
+        return f"is no boolean: it takes {', '.join(column.true_values)} and {', '.join(column.false_values)}"
     if column.formats:
         return f"is no {kind} of the form {' or '.join(column.formats)}"
     return f"is no {kind}"

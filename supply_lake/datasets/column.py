@@ -20,6 +20,8 @@ _COLUMN = r"[A-Za-z][A-Za-z0-9_ .\-/#()%&+]*"
 _TEXT_CHECKS = ("matches", "min_length", "max_length")
 _BOUNDS = ("gt", "ge", "lt", "le")
 _SETS = ("isin", "notin")
+_TRUE = ("true", "True", "TRUE", "t", "1", "yes", "Yes", "YES", "y", "Y")
+_FALSE = ("false", "False", "FALSE", "f", "0", "no", "No", "NO", "n", "N")
 
 
 class Checks(Declared):
@@ -66,8 +68,8 @@ class Column(Declared):
     timezone: str = Field("UTC", description="Zone of timestamps that carry no offset. Stored in UTC.")
     nulls: tuple[str, ...] | None = Field(None, description="Texts that mean null in this column, instead of the format's.")
     integral_floats: bool = Field(False, description="Integers may be written as `17850.0`; counted as coerced.")
-    true_values: tuple[str, ...] = Field(("true", "True", "TRUE", "1", "yes", "Y"), description="Texts that mean true.")
-    false_values: tuple[str, ...] = Field(("false", "False", "FALSE", "0", "no", "N"), description="Texts that mean false.")
+    true_values: tuple[str, ...] = Field(_TRUE, description="Texts that mean true.")
+    false_values: tuple[str, ...] = Field(_FALSE, description="Texts that mean false.")
     checks: Checks = Field(Checks(), description="Rules for the values.")
 
     @field_validator("type")

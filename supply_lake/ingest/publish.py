@@ -23,7 +23,7 @@ from supply_lake.ingest.again import Again
 from supply_lake.ingest.content import Intake, beside, inspect
 from supply_lake.ingest.peers import Peers, peers
 from supply_lake.ingest.stores import Stores
-from supply_lake.snapshots.parquet import write_parts
+from supply_lake.snapshots.parquet import ROWS_PER_REJECTS_GROUP, write_parts
 from supply_lake.snapshots.records import Batch, DataFile, Kind, Outcome, Snapshot, Status
 from supply_lake.snapshots.store import Proposal
 from supply_lake.storage.layout import new_snapshot_id, snapshot_dir
@@ -230,7 +230,14 @@ class _Publication:
     def _write_rejects(self, snapshot: Snapshot, settled: Settled) -> tuple[DataFile, ...]:
         if settled.rows.rejected + settled.rows.deduplicated == 0:
             return ()
-        return write_parts(self.stores.rejects, self.spec, snapshot.partition, snapshot.id, settled.rejects()).files
+        return write_parts(
+            self.stores.rejects,
+            self.spec,
+            snapshot.partition,
+            snapshot.id,
+            settled.rejects(),
+            rows_per_group=ROWS_PER_REJECTS_GROUP,
+        ).files
 
     def _forget(self, snapshots: Sequence[Snapshot]) -> None:
         """Take the files of a lost race away; what cannot be deleted now is unreachable and harmless."""

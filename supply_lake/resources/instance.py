@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from supply_lake.errors import StoreUnavailable
 from supply_lake.settings import Settings
 
 if TYPE_CHECKING:
@@ -27,15 +28,32 @@ def prepare_home(settings: Settings) -> Path:
     """The instance's folder, with a ``dagster.yaml`` in it.
 
     That is ``DAGSTER_HOME`` where it is set, else ``<SUPPLY_LAKE_HOME>/dagster``. A ``dagster.yaml`` that is there stays.
+
+    :raises StoreUnavailable: the folder cannot be made or written
     """
-    named = os.environ.get("DAGSTER_HOME", "").strip()
-    home = Path(named).expanduser().absolute() if named else settings.home / "dagster"
-    home.mkdir(parents=True, exist_ok=True)
-    if not (home / "dagster.yaml").exists():
-        draft = home / f".dagster.yaml.{os.getpid()}"
-        draft.write_bytes(_DEVELOPMENT.read_bytes())
-        draft.replace(home / "dagster.yaml")
+    home = _home(settings)
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        if not (home / "dagster.yaml").exists():
+            draft = home / f".dagster.yaml.{os.getpid()}"
+            draft.write_bytes(_DEVELOPMENT.read_bytes())
+            draft.replace(home / "dagster.yaml")
+    except OSError as error:
+        variable = "DAGSTER_HOME" if _named_home() else "SUPPLY_LAKE_HOME"
+        raise StoreUnavailable(
+            f"the home of the Dagster instance, {home}, cannot be made ({error.strerror}); "
+            f"set {variable} to a folder that this user may write, with room on its disk"
+        ) from error
     return home
+
+
+def _home(settings: Settings) -> Path:
+    named = _named_home()
+    return Path(named).expanduser().absolute() if named else settings.home / "dagster"
+
+
+def _named_home() -> str:
+    return os.environ.get("DAGSTER_HOME", "").strip()
 
 
 def open_instance(settings: Settings) -> DagsterInstance:
@@ -48,6 +66,23 @@ def open_instance(settings: Settings) -> DagsterInstance:
 
     own = {"compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}}
     return DagsterInstance.from_ref(InstanceRef.from_dir(str(prepare_home(settings)), overrides=own))
+
+
+@contextmanager
+def answering(settings: Settings) -> Iterator[None]:
+    """Turn what the instance's own storage says into one sentence.
+
+    :raises StoreUnavailable: it does not answer, or its disk is full
+    """
+    from sqlalchemy.exc import DBAPIError
+
+    try:
+        yield
+    except DBAPIError as error:
+        cause = str(error.orig).strip().partition("\n")[0]
+        raise StoreUnavailable(
+            f"Dagster's storage in {_home(settings)} does not answer ({cause}); nothing is lost, run it again when it does"
+        ) from error
 
 
 @contextmanager

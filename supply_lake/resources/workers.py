@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,13 +23,30 @@ WORKER_TAG = ".dagster/supply_lake_worker"
 
 def mark(instance: DagsterInstance, run_id: str) -> None:
     """Note on the run that this process works on it."""
-    instance.add_run_tags(run_id, {WORKER_TAG: f"{socket.gethostname()}:{os.getpid()}"})
+    pid = os.getpid()
+    instance.add_run_tags(run_id, {WORKER_TAG: f"{socket.gethostname()}:{pid}:{_birth(pid)}"})
 
 
 def is_dead(run: DagsterRun) -> bool:
-    """Whether the run's process was one of this host and is gone. Unknown processes count as alive."""
-    host, _, pid = run.tags.get(WORKER_TAG, "").rpartition(":")
-    return host == socket.gethostname() and pid.isdigit() and not _exists(int(pid))
+    """Whether the run's process was one of this host and is gone. Unknown processes count as alive.
+
+    Another process may have its number: in a container that was started again, nearly always the one that asks.
+    """
+    host, _, process = run.tags.get(WORKER_TAG, "").partition(":")
+    pid, _, birth = process.partition(":")
+    if host != socket.gethostname() or not pid.isdigit():
+        return False
+    return not _exists(int(pid)) or birth != _birth(int(pid))
+
+
+def _birth(pid: int) -> str:
+    """When a process was started, in ticks since this boot of the machine; empty where that is not told."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        told = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return ""
+    return f"{boot}:{told.rpartition(')')[2].split()[19]}"
 
 
 def _exists(pid: int) -> bool:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from supply_lake.landing.watching import Watch
 
 NAME = "landing"
+NOTHING_NEW = "Nothing new has landed."
 TOLD = 3
 """Remarks that a skipped tick shows; its log has all of them."""
 
@@ -80,7 +81,7 @@ def landing_sensor(
         for remark in found.remarks:
             context.log.warning(remark)
         if not found.requests:
-            return dg.SensorResult(skip_reason="; ".join(found.remarks[:TOLD]) or "Nothing new has landed.")
+            return dg.SensorResult(skip_reason="; ".join(found.remarks[:TOLD]) or NOTHING_NEW)
         return dg.SensorResult(run_requests=found.requests)
 
     return look

@@ -9,19 +9,22 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 import dagster as dg
+from dagster._core.definitions.sensor_definition import SensorExecutionData
+from dagster._core.utils import make_new_run_id
 
 from supply_lake.assets.lake import lake_asset, landing_asset
 from supply_lake.assets.naming import DATASET_TAG, DIGEST_TAG, OUTAGE_TAG
 from supply_lake.datasets.registry import Registry, load_registry
-from supply_lake.errors import SupplyLakeError
+from supply_lake.errors import StoreUnavailable, SupplyLakeError, UnknownDataset
 from supply_lake.ingest.stores import Stores
-from supply_lake.resources.instance import open_instance, quiet
+from supply_lake.landing.ledger import ObjectState
+from supply_lake.resources.instance import answering, open_instance, quiet
 from supply_lake.resources.stores import LakeStores
-from supply_lake.sensors.landing import NAME, Patience, landing_sensor
+from supply_lake.sensors.landing import NAME, NOTHING_NEW, Patience, landing_sensor
 from supply_lake.sensors.requests import under_way
 from supply_lake.settings import Settings
 from supply_lake.snapshots.records import Batch
@@ -33,10 +36,12 @@ OnBatch = Callable[[Batch], None]
 
 @dataclass(slots=True)
 class Ingested:
-    """``batches`` that were recorded, in order; ``troubles``: a sentence for every run that failed, rejections included."""
+    """``batches`` that were recorded, in order; ``troubles``: a sentence for every run that failed, rejections included;
+    ``remarks``: sentences on what landed and was not run."""
 
     batches: list[Batch] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
 
 
 def run_everything(settings: Settings, names: Collection[str] | None = None, on_batch: OnBatch | None = None) -> Ingested:
@@ -47,13 +52,16 @@ def run_everything(settings: Settings, names: Collection[str] | None = None, on_
 
     :param names: only these datasets
     :param on_batch: called with every batch as its run ends
-    :raises UnknownDataset: a name is no dataset
-    :raises StoreUnavailable: landing or the metadata store does not answer
+    :raises UnknownDataset: a name is no dataset, or none is declared
+    :raises StoreUnavailable: landing, the metadata store or Dagster's own storage does not answer; what was published until
+        then was told to ``on_batch``
     """
     registry = load_registry(settings.datasets)
+    if not registry:
+        raise UnknownDataset(f"no dataset is declared in {registry.folder}; write the first one there, as <name>.yaml")
     for name in names or ():
         registry.get(name)
-    with quiet(), open_instance(settings) as instance, Stores.open(settings) as stores:
+    with quiet(), answering(settings), open_instance(settings) as instance, Stores.open(settings) as stores:
         return _Session(
             settings, registry, names=names, instance=instance, stores=stores, on_batch=on_batch or (lambda _: None)
         ).run()
@@ -86,43 +94,62 @@ class _Session:
         self.given_up: set[str] = set()
 
     def run(self) -> Ingested:
+        begin = dt.datetime.now(dt.UTC)
         while True:
-            fresh = [request for request in self._tick() if self._is_fresh(request)]
+            found = self._tick()
+            fresh = [request for request in found.run_requests or [] if self._is_fresh(request)]
             for request in fresh:
                 self._execute(request)
             if not fresh:
                 if not under_way(self.instance, self.names):
+                    self.ingested.remarks += self._remarks(found.skip_message, begin)
                     return self.ingested
                 time.sleep(LOOK_AGAIN_SECONDS)
 
     def _is_fresh(self, request: dg.RunRequest) -> bool:
         return request.tags[DIGEST_TAG] not in self.asked and request.tags[DATASET_TAG] not in self.given_up
 
-    def _tick(self) -> list[dg.RunRequest]:
+    def _remarks(self, skipped: str | None, begin: dt.datetime) -> Iterator[str]:
+        if skipped and skipped != NOTHING_NEW:
+            yield skipped
+        refused = [one for one in self.stores.metadata.objects(state=ObjectState.REFUSED) if (one.first_seen or begin) >= begin]
+        if refused:
+            more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
+            yield f"{refused[0].object.key} is refused: {refused[0].reason}{more}; see `supply-lake objects --state refused`"
+
+    def _tick(self) -> SensorExecutionData:
         sensor = self.definitions.resolve_sensor_def(NAME)
         context = dg.build_sensor_context(
             instance=self.instance, definitions=self.definitions, sensor_name=NAME, resources=self.definitions.resources
         )
         with _own_errors(), context:
-            return list(sensor.evaluate_tick(context).run_requests or [])
+            return sensor.evaluate_tick(context)
 
     def _execute(self, request: dg.RunRequest) -> None:
         self.asked.add(request.tags[DIGEST_TAG])
-        result = self.job.execute_in_process(
-            instance=self.instance,
-            asset_selection=list(request.asset_selection or []),
-            partition_key=request.partition_key,
-            tags={**request.tags, "dagster/sensor_name": NAME, "dagster/run_key": request.run_key or ""},
-            run_config=_QUIET_RUN,
-            raise_on_error=False,
-        )
-        for batch in reversed(self.stores.metadata.batches(request.tags[DATASET_TAG], run_id=result.run_id)):
-            self.ingested.batches.append(batch)
-            self.on_batch(batch)
+        run_id = make_new_run_id()
+        try:
+            result = self.job.execute_in_process(
+                instance=self.instance,
+                run_id=run_id,
+                asset_selection=list(request.asset_selection or []),
+                partition_key=request.partition_key,
+                tags={**request.tags, "dagster/sensor_name": NAME, "dagster/run_key": request.run_key or ""},
+                run_config=_QUIET_RUN,
+                raise_on_error=False,
+            )
+        finally:  # a run that breaks off may have published some of its batches
+            with suppress(StoreUnavailable):
+                self._take_up(request.tags[DATASET_TAG], run_id)
         self.ingested.troubles += _troubles(result)
-        run = self.instance.get_run_by_id(result.run_id)
+        run = self.instance.get_run_by_id(run_id)
         if run and OUTAGE_TAG in run.tags:
             self.given_up.add(request.tags[DATASET_TAG])
+
+    def _take_up(self, dataset: str, run_id: str) -> None:
+        for batch in reversed(self.stores.metadata.batches(dataset, run_id=run_id)):
+            self.ingested.batches.append(batch)
+            self.on_batch(batch)
 
 
 def _troubles(result: dg.ExecuteInProcessResult) -> Iterator[str]:

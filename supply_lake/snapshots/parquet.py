@@ -8,9 +8,11 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Any, BinaryIO
 
 import polars as pl
@@ -23,9 +25,12 @@ from supply_lake.storage.layout import part_path
 from supply_lake.storage.object_store import ObjectStore
 
 ROWS_PER_GROUP = 262_144
+ROWS_PER_REJECTS_GROUP = 32_768  # a reject carries its whole record as text
+VALUES_PER_GROUP = 16 * ROWS_PER_GROUP  # a wide table has fewer rows in a group, so that groups take about the same memory
 GROUPS_PER_PART = 4
 SAMPLE_ROWS = 16_384
-THREADS = 2
+LANES = 2
+"""Parts that are written at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,70 +49,113 @@ class _Part:
 
 
 def write_parts(
-    store: ObjectStore, spec: DatasetSpec, partition: dt.date, snapshot_id: str, tables: Iterable[pl.DataFrame]
+    store: ObjectStore,
+    spec: DatasetSpec,
+    partition: dt.date,
+    snapshot_id: str,
+    tables: Iterable[pl.DataFrame],
+    *,
+    rows_per_group: int = ROWS_PER_GROUP,
 ) -> Written:
     """Write frames of one schema as numbered parts of the snapshot.
 
-    Rows stay in order; which row is in which part depends on nothing but the rows. A null ``_snapshot_id`` becomes this
-    snapshot's: the row is published here for the first time.
+    Which row is in which part depends on nothing but the rows: groups are dealt out to the parts that are open, in turn, and
+    stay in order within a part. A null ``_snapshot_id`` becomes this snapshot's: the row is published here for the first time.
+    Memory is that of a few groups, however many rows there are.
 
     :raises StoreUnavailable: the store does not answer, or its disk is full
     """
     parts: list[_Part] = []
-    with ThreadPoolExecutor(THREADS) as pool:
-        waiting: list[Future[_Part]] = []
-        for number, groups in enumerate(_parts(tables, snapshot_id)):
-            path = part_path(spec.name, partition, snapshot_id, number)
-            waiting.append(pool.submit(_write_part, store, path, groups))
-            if len(waiting) >= THREADS:
-                parts.append(waiting.pop(0).result())
-        parts += [future.result() for future in waiting]
+    for first, deals in enumerate(_deals(_row_groups(tables, rows_per_group), LANES * GROUPS_PER_PART)):
+        paths = [part_path(spec.name, partition, snapshot_id, first * LANES + lane) for lane in range(LANES)]
+        parts += _write_together(store, paths, (_identified(group, snapshot_id) for group in deals))
     return Written(tuple(part.file for part in parts), _stats(parts))
 
 
-def _parts(tables: Iterable[pl.DataFrame], snapshot_id: str) -> Iterator[list[pl.DataFrame]]:
-    groups: list[pl.DataFrame] = []
-    for group in _row_groups(tables):
-        groups.append(group.with_columns(pl.col("^_snapshot_id$").fill_null(snapshot_id)))
-        if len(groups) == GROUPS_PER_PART:
-            yield groups
-            groups = []
-    if groups:
-        yield groups
+def _deals(groups: Iterator[pl.DataFrame], size: int) -> Iterator[Iterator[pl.DataFrame]]:
+    """The groups so many at a time, each lot to be used up before the next."""
+    for group in groups:
+        yield chain((group,), islice(groups, size - 1))
 
 
-def _row_groups(tables: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    """The same rows in frames of ``ROWS_PER_GROUP``, the last one shorter."""
+def _identified(group: pl.DataFrame, snapshot_id: str) -> pl.DataFrame:
+    return group.with_columns(pl.col("^_snapshot_id$").fill_null(snapshot_id))
+
+
+def _row_groups(tables: Iterable[pl.DataFrame], most: int) -> Iterator[pl.DataFrame]:
+    """The same rows in frames of one size, the last one shorter."""
     held: list[pl.DataFrame] = []
-    rows = 0
+    rows, size = 0, most
     for table in tables:
+        size = min(most, max(VALUES_PER_GROUP // max(table.width, 1), 1))
         held.append(table)
         rows += table.height
-        if rows < ROWS_PER_GROUP:
+        if rows < size:
             continue
         whole = pl.concat(held)
-        full = rows // ROWS_PER_GROUP * ROWS_PER_GROUP
-        for start in range(0, full, ROWS_PER_GROUP):
-            yield whole[start : start + ROWS_PER_GROUP]
+        full = rows // size * size
+        for start in range(0, full, size):
+            yield whole[start : start + size]
         held, rows = [whole[full:]], rows - full
     if rows:
         yield pl.concat(held)
 
 
-def _write_part(store: ObjectStore, path: str, groups: list[pl.DataFrame]) -> _Part:
-    schema = groups[0].head(0).to_arrow().schema
-    with store.writer(path) as target:
-        hashed = _Hashing(target)
-        # Text goes over as views, without a copy; that it did is nothing that the file has to remember.
-        writer = pq.ParquetWriter(
-            hashed, schema, compression="zstd", write_statistics=True, store_schema=False, **_options(groups[0])
+def _write_together(store: ObjectStore, paths: Sequence[str], groups: Iterator[pl.DataFrame]) -> list[_Part]:
+    """Deal the groups out to the parts in turn; each part is written by a thread of its own, a group behind at most."""
+    with ExitStack() as stack:
+        lanes: list[tuple[_OpenPart, ThreadPoolExecutor]] = []
+        behind: dict[int, Future[None]] = {}
+        for number, group in enumerate(groups):
+            lane = number % len(paths)
+            if lane == len(lanes):
+                part = stack.enter_context(_OpenPart(store, paths[lane], group))
+                lanes.append((part, stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="part"))))
+            if lane in behind:
+                behind[lane].result()
+            part, pool = lanes[lane]
+            behind[lane] = pool.submit(part.write, group)
+        for future in behind.values():
+            future.result()
+        return [part.finish() for part, _ in lanes]
+
+
+class _OpenPart:
+    """One part while it is written. Left by an error, nothing of it is there."""
+
+    def __init__(self, store: ObjectStore, path: str, first: pl.DataFrame) -> None:
+        self._target, self._path = store.writer(path), path
+        self._schema = _arrow(first.head(0)).schema
+        self._columns = _options(first)
+        self._rows = 0
+
+    def __enter__(self) -> _OpenPart:
+        self._hashed = _Hashing(self._target.__enter__())
+        # That text came as views is nothing that the file has to remember.
+        self._writer = pq.ParquetWriter(
+            self._hashed, self._schema, compression="zstd", write_statistics=True, store_schema=False, **self._columns
         )
-        for group in groups:
-            writer.write_table(group.to_arrow(), row_group_size=ROWS_PER_GROUP)
-        writer.close()
-    rows = sum(group.height for group in groups)
-    file = DataFile(path=path, rows=rows, bytes=hashed.written, sha256=hashed.digest.hexdigest())
-    return _Part(file, writer.writer.metadata, schema)
+        return self
+
+    def write(self, group: pl.DataFrame) -> None:
+        self._writer.write_table(_arrow(group), row_group_size=max(group.height, 1))
+        self._rows += group.height
+
+    def finish(self) -> _Part:
+        self._writer.close()
+        file = DataFile(self._path, self._rows, self._hashed.written, self._hashed.digest.hexdigest())
+        return _Part(file, self._writer.writer.metadata, self._schema)
+
+    def __exit__(self, *error: Any) -> bool | None:
+        with suppress(pa.ArrowException, OSError, ValueError):  # after an error it is open still
+            self._writer.close()
+        return self._target.__exit__(*error)
+
+
+def _arrow(frame: pl.DataFrame) -> pa.Table:
+    """The frame for Arrow. Text goes over as views, without a copy, where the Parquet writer takes them: not inside lists."""
+    views, plain = pl.CompatLevel.newest(), pl.CompatLevel.oldest()
+    return pa.table({one.name: one.to_arrow(compat_level=plain if one.dtype.is_nested() else views) for one in frame})
 
 
 def _options(group: pl.DataFrame) -> dict[str, Any]:

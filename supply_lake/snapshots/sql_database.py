@@ -29,6 +29,14 @@ LOCK_SECONDS = 30
 _RETRIES = 5
 # PostgreSQL: serialization failure, deadlock, a row that another writer entered since we looked; to be run again.
 _LOST_RACES = ("40001", "40P01", "23505")
+_REMEDIES = {  # what SQLite says → what to do
+    "not a database": "but that is no SQLite file: name another with SUPPLY_LAKE_METADATA",
+    "unable to open": "make sure that it is a file that this user may write",
+    "readonly": "give this user the permission to write it",
+    "is full": "make room on its disk and run it again",
+    "locked": "another process holds it: run it again when that has ended",
+    "malformed": "but the file is damaged: put back a copy of it",
+}
 T = TypeVar("T")
 
 
@@ -119,8 +127,12 @@ class Database:
         except (DBAPIError, sqlite3.Error) as error:
             cause = str(getattr(error, "orig", error)).strip().partition("\n")[0]
             raise StoreUnavailable(
-                f"the metadata store {self.name} does not answer ({cause}); nothing is lost, run it again when it is back"
+                f"the metadata store {self.name} does not answer ({cause}); nothing is lost, {_remedy(cause)}"
             ) from error
+
+
+def _remedy(cause: str) -> str:
+    return next((remedy for said, remedy in _REMEDIES.items() if said in cause), "run it again when it is back")
 
 
 def _is_sqlite(url: sa.URL) -> bool:

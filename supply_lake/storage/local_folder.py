@@ -52,7 +52,7 @@ class LocalFolder:
 
     def uri(self, key: str) -> str:
         """The file's absolute path."""
-        return f"{self.root}/{key}"
+        return f"{str(self.root).rstrip('/')}/{key}"
 
     def path(self, key: str) -> Path:
         """The file of a key. Names that are not UTF-8 are listed with ``\\xNN`` for the odd bytes, and found again by that."""
@@ -268,6 +268,8 @@ def _why(root: Path, error: OSError) -> str:
         errno.EACCES: "give this user the permission",
         errno.EPERM: "give this user the permission",
         errno.EROFS: "mount it for writing",
+        errno.EEXIST: "that is a file; name a folder",
+        errno.ENOTDIR: "a part of that is a file; name a folder",
     }.get(error.errno or 0, "check the disk or mount")
     place = error.filename if error.filename is not None and str(root) in str(error.filename) else root
     return f"folder {root} cannot be used: {error.strerror or error} at {place}; {remedy}"

@@ -277,7 +277,7 @@ TOKENS = st.sampled_from([b"a", b"b", b",", b",", b'"', b'""', b"\n", b"\r\n", b
 BODIES = st.lists(TOKENS, max_size=40).map(b"".join)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(body=BODIES, chunk=st.integers(1, 40))
 @example(body=b'x,"1\r', chunk=1)
 @example(body=b'"\r\n",1\n"', chunk=2)
@@ -289,7 +289,7 @@ def test_p2_the_same_rows_whatever_the_chunk_size(body: bytes, chunk: int) -> No
     assert parts.raws() == whole.raws()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(data=st.one_of(st.binary(max_size=200), BODIES))
 def test_any_bytes_add_up(data: bytes) -> None:
     for kind in ("csv", "jsonl", "json", "parquet"):
@@ -299,7 +299,7 @@ def test_any_bytes_add_up(data: bytes) -> None:
 FIELD = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=6)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     rows=st.lists(st.tuples(FIELD, FIELD).filter(lambda row: any(row) and row != ("a", "b")), max_size=8),
     end=st.sampled_from(["\n", "\r\n", "\r"]),

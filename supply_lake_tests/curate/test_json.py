@@ -163,7 +163,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(records=st.lists(VALUES, max_size=6))
 def test_any_json_adds_up_and_keeps_its_json(records: list[Any]) -> None:
     columns = ("id", column("a", "json"), column("b", "list<json>"))

@@ -208,7 +208,7 @@ def naive(files: list[list[tuple[Any, ...]]], before: dict[str, tuple[int, int |
 
 
 @pytest.mark.parametrize("at_once", [1, 4_000_000])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(files=st.lists(ROWS, min_size=1, max_size=4), before=LIVE, chunk=st.sampled_from([7, 4096]))
 def test_settling_equals_a_naive_model(at_once: int, files: list[Any], before: dict[str, Any], chunk: int) -> None:
     with pytest.MonkeyPatch.context() as patch:

@@ -13,7 +13,7 @@ from supply_lake.curate.spool import Spool
 STEPS = st.lists(st.tuples(st.sampled_from(["append", "drop", "replace"]), st.integers(0, 9)), max_size=30)
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS, budget=st.sampled_from([0, 40, 10**6]))
 def test_a_spool_is_a_list(tmp_path: Path, steps: list[tuple[str, int]], budget: int) -> None:
     spool, model = Spool(tmp_path, "x", budget), []

@@ -71,7 +71,7 @@ def test_p8_decimals_are_exact_or_rejected() -> None:
     assert rejected == [one for one in bad if one]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**6), max_value=10**6), min_size=1, max_size=9)
 )
@@ -103,8 +103,15 @@ def test_p8_floats_are_finite() -> None:
     assert cast(["1e39"], "float32") == ([], ["1e39"])
 
 
+def test_a_text_that_is_no_boolean_is_told_which_are() -> None:
+    spec = dataset("id", column("v", "boolean", true_values=["ja"], false_values=["nein", "-"]))
+    done = curate(spec, "id,v\n1,yes\n2,ja\n")
+    assert [one["reason"] for one in done.rejects["reasons"][0]] == ["is no boolean: it takes ja and nein, -"]
+
+
 def test_booleans_by_declared_texts() -> None:
-    assert cast(["true", "0", "Y", "No", "", "2"], "boolean") == ([True, False, True, None], ["No", "2"])
+    assert cast(["true", "0", "Y", "No", "", "2"], "boolean") == ([True, False, True, False, None], ["2"])
+    assert cast(["t", "Yes", "f", "NO", "ja"], "boolean") == ([True, True, False, False], ["ja"])
     assert cast(["ja", "nein", "true"], "boolean", true_values=["ja"], false_values=["nein"]) == ([True, False], ["true"])
 
 

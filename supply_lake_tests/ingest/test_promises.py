@@ -27,7 +27,7 @@ STEPS = st.lists(
     min_size=1,
     max_size=10,
 )
-SLOW = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+SLOW = settings(max_examples=25, suppress_health_check=list(HealthCheck))
 
 
 def _good(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:

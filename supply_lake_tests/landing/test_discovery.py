@@ -89,7 +89,7 @@ def test_o1_an_overwritten_object_is_a_new_version_even_within_the_same_second()
     assert [entry.object.size for entry in look(ledger, [version(day(1, "a"), etag="2", size=11)]).entries] == [11]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     steps=st.lists(
         st.lists(

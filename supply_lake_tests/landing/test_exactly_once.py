@@ -75,7 +75,7 @@ def ledgers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqlStore]:
     return (SqlStore.open(f"sqlite:///{folder / str(number)}") for number in itertools.count())
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(st.one_of(puts, deletes, events, looks, misses), max_size=25))
 def test_e1_e2_e3_every_object_version_is_entered_once_and_none_is_missed(
     ledgers: Iterator[SqlStore], steps: list[tuple[object, ...]]

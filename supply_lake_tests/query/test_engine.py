@@ -118,6 +118,19 @@ def test_rejects_of_an_object_that_was_read_again_no_longer_stand(lake: MadeLake
     assert ask(lake, "SELECT line FROM orders__rejects", as_of=first.committed_at) == [(3,)]
 
 
+def test_rejects_of_overwritten_bytes_stand_only_beside_their_live_rows(lake: MadeLake) -> None:
+    bad = [(2, "quantity", "x", "no int64")]
+    lake.refuse("too many", bad, file="a.csv")
+    first = lake.commit([ONE], rejected=bad)
+    sql = "SELECT _snapshot_id FROM orders__rejects ORDER BY 1"
+    assert ask(lake, sql) == [(first.id,)]
+    second = lake.commit([TWO], rejected=bad)  # appended: rows of both versions are live
+    assert ask(lake, sql) == [(first.id,), (second.id,)]
+    third = lake.commit([TWO], rejected=bad, supersede=True)
+    assert ask(lake, sql) == [(third.id,)]
+    assert ask(lake, sql, as_of=second.committed_at) == [(first.id,), (second.id,)]
+
+
 @pytest.mark.parametrize("sql", ["SHOW TABLES", "SELECT table_name FROM information_schema.tables ORDER BY 1"])
 def test_all_tables_are_listed(make_lake: Make, sql: str) -> None:
     lake = make_lake(ORDERS, named("parts"))

@@ -8,6 +8,7 @@ import dagster as dg
 import pytest
 import yaml
 
+from supply_lake.errors import StoreUnavailable
 from supply_lake.resources.instance import open_instance, prepare_home
 from supply_lake.settings import Settings
 
@@ -34,6 +35,18 @@ def test_a_named_home_is_taken_and_its_configuration_stays(
     (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
     assert prepare_home(settings) == home == tmp_path / "named"
     assert "run_coordinator" not in (home / "dagster.yaml").read_text()
+
+
+@pytest.mark.parametrize("variable", ["DAGSTER_HOME", "SUPPLY_LAKE_HOME"])
+def test_a_home_that_cannot_be_made_is_named_with_its_variable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    monkeypatch.setenv(variable, str(tmp_path / "file" / "home"))
+    settings = Settings.from_env({"SUPPLY_LAKE_HOME": str(tmp_path / "file" / "home")})
+    with pytest.raises(StoreUnavailable, match=rf"{tmp_path}/file/home.*\(Not a directory\); set {variable} to a folder"):
+        prepare_home(settings)
 
 
 def test_the_instance_is_persistent_and_sends_no_telemetry(settings: Settings) -> None:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from dagster import RunsFilter
+from dagster import EventLogEntry, RunsFilter
+from dagster._core.storage.event_log import SqlEventLogStorage
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
+from sqlalchemy.exc import OperationalError
 
 from supply_lake.errors import StoreUnavailable, UnknownDataset
 from supply_lake.ingest import batches
 from supply_lake.ingest.stores import Stores
 from supply_lake.resources.instance import open_instance
+from supply_lake.sensors import requests
 from supply_lake.sensors.once import run_everything
 from supply_lake.settings import Settings
 from supply_lake.snapshots.records import Batch, Status
@@ -55,6 +60,12 @@ def test_everything_that_landed_is_run_and_nothing_is_printed(
     assert done.troubles == []
     assert stores.metadata.pending() == []
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_folder_without_datasets_is_named(tmp_path: Path) -> None:
+    settings = Settings.from_env({"SUPPLY_LAKE_HOME": str(tmp_path / "lake"), "SUPPLY_LAKE_DATASETS": str(tmp_path)})
+    with pytest.raises(UnknownDataset, match=f"no dataset is declared in {tmp_path}; write the first one there"):
+        run_everything(settings)
 
 
 def test_runs_are_on_the_persistent_instance(settings: Settings, stores: Stores) -> None:
@@ -116,3 +127,39 @@ def test_m5_a_store_that_is_away_is_tried_once_and_nothing_is_lost(
         assert len(run_everything(settings).troubles) == 1
     done = run_everything(settings)
     assert [one.status for one in done.batches] == [Status.COMMITTED]
+
+
+def test_m5_what_was_published_before_dagsters_storage_broke_is_told(
+    settings: Settings, stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land(stores, "a.csv", GOOD, YESTERDAY)
+    really = SqlEventLogStorage.store_event
+    seen: list[Batch] = []
+    last: list[EventLogEntry] = []
+
+    def full(self: SqlEventLogStorage, event: EventLogEntry) -> None:
+        if last or (event.dagster_event and event.dagster_event.is_step_success):
+            last.append(event)
+            raise OperationalError("INSERT", {}, sqlite3.OperationalError("database or disk is full"))
+        really(self, event)
+
+    with monkeypatch.context() as patch:
+        for kind in (SqlEventLogStorage, SqliteEventLogStorage):
+            patch.setattr(kind, "store_event", full)
+        with pytest.raises(
+            StoreUnavailable, match=r"Dagster's storage in .*/dagster does not answer \(database or disk is full\)"
+        ):
+            run_everything(settings, on_batch=seen.append)
+    assert [one.status for one in seen] == [Status.COMMITTED]
+    land(stores, "b.csv", "order_id,quantity\no3,3\n", YESTERDAY)
+    monkeypatch.setattr(requests, "is_dead", lambda _: True)  # the run that broke off was this process's
+    assert [one.rows.published for one in run_everything(settings).batches] == [1]
+
+
+def test_what_landed_and_was_not_run_is_told_once(settings: Settings, stores: Stores) -> None:
+    stores.landing.put("order/a.csv", GOOD.encode())
+    stores.landing.put("orders/2025/02/30/a.csv", GOOD.encode())
+    (told,) = run_everything(settings).remarks
+    assert told.startswith("order/a.csv is refused: no dataset takes this key")
+    assert told.endswith("(and 1 more); see `supply-lake objects --state refused`")
+    assert run_everything(settings).remarks == []

@@ -19,7 +19,7 @@ from dagster._core.test_utils import create_run_for_test
 from supply_lake.assets.naming import DATASET_TAG, OUTAGE_TAG, PENDING_TAG, RANGE_END_TAG, RANGE_START_TAG, partitions
 from supply_lake.datasets.registry import Registry, load_registry
 from supply_lake.landing.ledger import PendingBatch
-from supply_lake.resources.workers import WORKER_TAG
+from supply_lake.resources.workers import WORKER_TAG, mark
 from supply_lake.sensors.requests import Wanted, under_way, wanted
 from supply_lake.settings import Settings
 from supply_lake_tests.sensors.made_up import ORDERS, write_specs
@@ -129,19 +129,30 @@ def test_a_run_whose_process_is_gone_is_reported_and_frees_its_batches(
 ) -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as process:
         process.wait()
+    reports_and_frees(instance, settings, registry, f"{socket.gethostname()}:{process.pid}:")
+
+
+def test_a_run_whose_process_is_gone_and_its_number_another_ones_frees_its_batches(
+    instance: dg.DagsterInstance, settings: Settings, registry: Registry
+) -> None:
+    reports_and_frees(instance, settings, registry, f"{socket.gethostname()}:{os.getpid()}:another-boot:1")
+
+
+def reports_and_frees(instance: dg.DagsterInstance, settings: Settings, registry: Registry, gone: str) -> None:
     (request,) = ask(instance, settings, registry, waiting(1)).requests
-    gone = f"{socket.gethostname()}:{process.pid}"
     run_id = start(instance, request, DagsterRunStatus.STARTED, **{WORKER_TAG: gone})
     assert ask(instance, settings, registry, waiting(1, attempt=2, digest="d2")).requests
     assert instance.get_run_by_id(run_id).status is DagsterRunStatus.FAILURE
 
 
-@pytest.mark.parametrize("worker", ["", "elsewhere:1", f"{socket.gethostname()}:{os.getpid()}"])
+@pytest.mark.parametrize("worker", ["", "elsewhere:1:", "this"])
 def test_a_run_whose_process_may_be_alive_is_waited_for(
     instance: dg.DagsterInstance, settings: Settings, registry: Registry, worker: str
 ) -> None:
     (request,) = ask(instance, settings, registry, waiting(1)).requests
-    start(instance, request, DagsterRunStatus.STARTED, **{WORKER_TAG: worker})
+    run_id = start(instance, request, DagsterRunStatus.STARTED, **{WORKER_TAG: worker})
+    if worker == "this":
+        mark(instance, run_id)
     assert ask(instance, settings, registry, waiting(1)).requests == []
 
 

@@ -126,6 +126,14 @@ def mended(store: MetadataStore, dataset: str) -> int:
     return last
 
 
+def test_a_file_that_is_no_database_is_told_apart_from_one_that_is_away(tmp_path: Path) -> None:
+    (tmp_path / "orders.csv").write_text("order_id,quantity\n" * 100)
+    with pytest.raises(StoreUnavailable, match="no SQLite file: name another with SUPPLY_LAKE_METADATA"):
+        SqlStore.open(f"sqlite:///{tmp_path}/orders.csv")
+    with pytest.raises(StoreUnavailable, match="make sure that it is a file that this user may write"):
+        SqlStore.open(f"sqlite:///{tmp_path}")
+
+
 def test_m5_a_full_disk_is_a_clear_error_and_nothing_is_lost(tmp_path: Path) -> None:
     store = SqlStore.open(f"sqlite:///{tmp_path}/metadata.sqlite")
     one = version()

@@ -34,7 +34,7 @@ tick = st.tuples(st.just("tick"), st.integers(-100, 100))
 ask = st.tuples(st.just("ask"), st.integers(-50, 10))
 histories = st.lists(st.one_of(append, replace, upsert, whole, named, reject, tick, ask), max_size=14)
 
-SETTINGS = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SETTINGS = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @dataclass

@@ -225,7 +225,7 @@ def test_deleting_what_is_not_there_is_no_error(store: ObjectStore) -> None:
     assert rows(store) == {}
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.dictionaries(st.sampled_from(ODD_KEYS[:8]), st.binary(max_size=50), max_size=8))
 def test_what_is_put_is_what_is_listed_and_read(store: ObjectStore, data: dict[str, bytes]) -> None:
     store.delete(rows(store))
