@@ -15,7 +15,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from supply_lake.curate.curate import Delivery, Kept
-from supply_lake.errors import ObjectGone
+from supply_lake.errors import ObjectChanged, ObjectGone
 from supply_lake.snapshots.records import Snapshot, SourceRecord
 from supply_lake.snapshots.store import TakenUp
 from supply_lake.storage.object_store import ObjectStore, ObjectVersion
@@ -80,12 +80,17 @@ class Records:
 
 
 def in_landing(landing: ObjectStore, source: SourceRecord) -> ObjectVersion | None:
-    """The object version, if it stands under its key still."""
+    """The object version, if it stands under its key still; ``None`` when nothing does.
+
+    :raises ObjectChanged: other bytes stand there
+    """
     try:
         version = landing.head(source.key)
     except ObjectGone:
         return None
-    return version if version.etag == source.etag and version.size == source.size else None
+    if version.identity != source.identity:
+        raise ObjectChanged("it was overwritten; its newer bytes count")
+    return version
 
 
 def kept_frames(rejects: ObjectStore, snapshots: Iterable[Snapshot]) -> Iterator[pl.DataFrame]:

@@ -13,6 +13,7 @@ import datetime as dt
 from collections.abc import Iterable, Iterator
 
 from supply_lake.datasets.spec import DatasetSpec, Mode
+from supply_lake.errors import ObjectChanged
 from supply_lake.ingest.again import Again, Records, in_landing
 from supply_lake.ingest.publish import Work, run_batch
 from supply_lake.ingest.replay import Unit, empty_units, take_up, try_set_aside, units
@@ -51,7 +52,7 @@ class _Date:
         return Records(self.stores.metadata.snapshots(self.spec.name))
 
     def _units(self, found: Iterable[Unit]) -> list[Unit]:
-        return [one for one in found if one.landing_date == self.date and one.delivery not in self.dealt_with]
+        return [one for one in found if one.landing_date == self.date and one.delivery not in self.dealt_with and one.taken_up]
 
     def _published_nothing(self) -> Iterator[Batch]:
         records = self._records()
@@ -94,7 +95,10 @@ class _Date:
         }
         if self._is_revoked(wanted.values()):
             return None
-        found = [in_landing(self.stores.landing, source) for source in wanted.values()]
+        try:
+            found = [in_landing(self.stores.landing, source) for source in wanted.values()]
+        except ObjectChanged:
+            return None
         there = tuple(one for one in found if one is not None)
         return there if there and len(there) == len(found) else None
 

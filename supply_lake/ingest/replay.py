@@ -18,7 +18,7 @@ from functools import partial
 
 from supply_lake.curate.curate import Kept
 from supply_lake.datasets.spec import DatasetSpec
-from supply_lake.errors import AlreadyPublished, UnknownSnapshot
+from supply_lake.errors import AlreadyPublished, ObjectChanged, UnknownSnapshot
 from supply_lake.ingest.again import Again, Records, in_landing, kept_frames
 from supply_lake.ingest.batches import run_pending
 from supply_lake.ingest.publish import Work, carry_out
@@ -122,11 +122,11 @@ def empty_units(stores: Stores, records: Records, landing_date: dt.date) -> Iter
     for snapshots in records.by_batch.values():
         one = snapshots[0]
         if one.status is Status.EMPTY and one.kind is Kind.INGEST and one.landing_date == landing_date:
-            there = [source for source in one.sources if source.outcome is Outcome.READ and in_landing(stores.landing, source)]
-            if there:
-                yield _unit(
-                    stores, [(one, source) for source in there], stores.metadata.versions([s.key for s in there]), set()
-                )
+            read = [source for source in one.sources if source.outcome is Outcome.READ]
+            unit = _unit(stores, [(one, source) for source in read], stores.metadata.versions([s.key for s in read]), set())
+            if unit.landing:  # rows that lost can be read from there only
+                taken_up = tuple(item for item in unit.taken_up if item.object in unit.landing)
+                yield replace(unit, kept=(), taken_up=taken_up)
 
 
 def _unit(
@@ -135,21 +135,22 @@ def _unit(
     ledger: Mapping[str, Sequence[LedgerEntry]],
     published: Collection[Identity],
 ) -> Unit:
-    first = standing[0][0]
     landing, kept, taken_up, left = [], [], [], {}
-    for _, source in standing:
-        entry, why = _entry(source, ledger.get(source.key, ()), first.batch_id)
-        version = in_landing(stores.landing, source) if entry and source.identity not in published else None
-        if entry is None:
-            left[source.key] = why
-        elif version is None and source.outcome is not Outcome.READ:
+    for snapshot, source in standing:
+        try:
+            entry = _entry(source, ledger.get(source.key, ()), snapshot.batch_id)
+            version = None if source.identity in published else in_landing(stores.landing, source)
+        except (AlreadyPublished, ObjectChanged) as error:
+            left[source.key] = str(error)
+            continue
+        if version is None and source.outcome is not Outcome.READ:
             left[source.key] = "it could not be read, and is not in landing any more"
+            continue
+        taken_up.append(TakenUp(version or entry, snapshot.batch_id))
+        if version is not None:
+            landing.append(version)
         else:
-            taken_up.append(TakenUp(version or entry.object, first.batch_id))
-            if version is not None:
-                landing.append(version)
-            else:
-                kept.append(source)
+            kept.append(source)
     return Unit(
         snapshots=tuple({snapshot.id: snapshot for snapshot, _ in standing}.values()),
         landing=tuple(landing),
@@ -160,19 +161,20 @@ def _unit(
     )
 
 
-def _entry(source: SourceRecord, versions: Sequence[LedgerEntry], batch_id: str) -> tuple[LedgerEntry | None, str]:
-    """The ledger's entry of an object that may be taken up; else ``None`` and why not."""
+def _entry(source: SourceRecord, versions: Sequence[LedgerEntry], batch_id: str) -> ObjectVersion:
+    """The object, if it may be taken up.
+
+    :raises AlreadyPublished: saying why not
+    :raises ObjectChanged: newer bytes of its key are known
+    """
     at = next((at for at, one in enumerate(versions) if one.object.identity == source.identity), None)
-    if at is None:
-        return None, "the ledger does not know it"
-    entry = versions[at]
-    if entry.state is ObjectState.REVOKED:
-        return None, entry.reason
+    if at is not None and versions[at].state is ObjectState.REVOKED:
+        raise AlreadyPublished(versions[at].reason)
+    if at is None or versions[at].standing_in != batch_id:
+        raise AlreadyPublished("another batch has it in hand")
     if any(one.state is not ObjectState.REPLACED for one in versions[at + 1 :]):
-        return None, "it was overwritten; its newer bytes count"
-    if entry.standing_in != batch_id:
-        return None, "another batch is at work on it, or was"
-    return entry, ""
+        raise ObjectChanged("it was overwritten; its newer bytes count")
+    return versions[at].object
 
 
 def take_up(

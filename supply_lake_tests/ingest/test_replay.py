@@ -398,6 +398,16 @@ def test_a_recuration_that_is_refused_leaves_the_rejects_that_stand(make_house: 
     assert house.prove().standing == Rows(landed=2, published=1, rejected=1)
 
 
+def test_a_date_that_is_curated_again_does_not_complain_of_bytes_that_were_overwritten(make_house: Make) -> None:
+    house = make_house()
+    house.land("a.csv", csv([("o1", "x", 1)]))
+    house.ingest()
+    house.land("a.csv", csv([("o1", 1, 1)]))
+    assert [one.status for one in recurate(house.stores, "orders", DAY)] == []
+    house.discover()
+    assert [one.status for one in recurate(house.stores, "orders", DAY)] == ["committed"]
+
+
 def test_a_date_that_is_curated_again_lets_rows_that_lost_compete_again(make_house: Make) -> None:
     house = make_house(MODES["upsert"])
     house.land("a.csv", csv([("o1", 1, 5)]))
