@@ -79,7 +79,7 @@ class _Revocation:
     def run(self) -> Batch:
         self._refuse()
         instead = list(self._instead())
-        notes = self._losers() if self._by_rows else ()
+        notes = (*self._beside(), *(self._losers() if self._by_rows else ()))
         snapshots = tuple(replace(one.snapshot, notes=notes) for one in instead)
         return self.stores.metadata.commit(
             Proposal(
@@ -110,6 +110,21 @@ class _Revocation:
             raise NotRevocable(f"{self.name} is {self.asked.status}; it was never published, so there is nothing to revoke")
         if self.asked.revoked_by is not None:
             raise NotRevocable(f"{self.name} was revoked by commit {self.asked.revoked_by} already")
+        for one in (*self.revoked, *self.reinstated):
+            later = self._built_on(one)
+            if later is not None:
+                raise NotRevocable(
+                    f"{self.name} cannot be revoked: snapshot {later.id} dealt with its rows after it; revoke that one first"
+                )
+
+    def _built_on(self, snapshot: Snapshot) -> Snapshot | None:
+        """A snapshot of a later batch that took up what this one left rejected, or would be given back to."""
+        if snapshot.kind not in (Kind.REPLAY, Kind.RECURATE):
+            return None
+        standing = dealings(self.records.snapshots)
+        last = [chain[-1].batch_id for source in snapshot.sources if (chain := standing.get(source.identity))]
+        later = max(last, default="")
+        return self.records.by_batch[later][0] if later > snapshot.batch_id else None
 
     @property
     def _ids(self) -> set[str]:
@@ -174,6 +189,12 @@ class _Revocation:
                     found.add(one)
                     todo.append(before)
         return found
+
+    def _beside(self) -> Iterator[str]:
+        """Rows of the same delivery that replays published stay."""
+        for one in self.records.snapshots:
+            if one.live and one.kind is Kind.REPLAY and one.delivery == self.asked.delivery and one.id not in self._ids:
+                yield f"snapshot {one.id} holds rows of the same files that a replay published; they stay until it is revoked"
 
     def _losers(self) -> tuple[str, ...]:
         """Rows that came later and lost against revoked ones were never published, and don't come back by themselves."""
