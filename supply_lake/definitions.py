@@ -14,8 +14,9 @@ import dagster as dg
 from supply_lake.assets.lake import lake_asset, landing_asset
 from supply_lake.datasets.registry import load_registry
 from supply_lake.resources.stores import LakeStores
-from supply_lake.sensors.alerts import alert_sensor
-from supply_lake.sensors.landing import Patience, landing_sensor
+from supply_lake.sensors.alerts import TickAlarm, alert_sensor
+from supply_lake.sensors.landing import landing_sensors
+from supply_lake.sensors.lookout import Patience
 from supply_lake.sensors.schedules import dataset_schedule
 from supply_lake.settings import Settings
 
@@ -23,15 +24,15 @@ from supply_lake.settings import Settings
 def build_definitions(settings: Settings, *, patience: Patience | None = None) -> dg.Definitions:
     """Everything of one lake.
 
-    :param patience: how long the landing sensor waits inside a tick
+    :param patience: how long the landing sensors wait inside a tick
     :raises SpecError: one line for every fault of every dataset file
     """
     registry = load_registry(settings.datasets)
-    specs = list(registry.values())
+    specs, alarm = list(registry.values()), TickAlarm(settings.alert_url)
     return dg.Definitions(
         assets=[asset for spec in specs for asset in (landing_asset(spec), lake_asset(spec))],
-        sensors=[landing_sensor(settings, registry, patience=patience), alert_sensor(settings)],
-        schedules=[dataset_schedule(settings, spec, spec.schedule) for spec in specs if spec.schedule],
+        sensors=[*landing_sensors(settings, alarm, patience), alert_sensor(settings)],
+        schedules=[dataset_schedule(settings, spec, spec.schedule, alarm) for spec in specs if spec.schedule],
         resources={"lake_stores": LakeStores(settings), "duckdb": _duckdb(settings)},
         executor=dg.in_process_executor,
     )

@@ -11,7 +11,6 @@ from typing import Any
 
 import dagster as dg
 
-from supply_lake.assets.markdown import table
 from supply_lake.datasets.column import Checks, Column
 from supply_lake.datasets.spec import DatasetSpec
 
@@ -21,12 +20,26 @@ _EMAIL = re.compile(r"[A-Za-z0-9_.+%-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*\.[A-Za-z
 
 
 def description(spec: DatasetSpec) -> str:
-    """What the dataset is, how it is published, and its contract as a table."""
-    return "\n\n".join([spec.description, _rules(spec), _columns(spec)])
+    """What the dataset is, and how it is published. Its columns are Dagster's to show, by ``metadata``."""
+    return "\n\n".join([spec.description, _rules(spec)])
+
+
+def landing_description(spec: DatasetSpec) -> str:
+    """What arrives for the dataset, and where."""
+    told = f": {spec.source.description}" if spec.source.description else ""
+    return (
+        f"What arrives for {spec.name}, as it arrived.\n\n- from **{spec.source.system}**{told}\n"
+        f"- lands as `{spec.key_pattern.pattern}` ({spec.format.type})\n- never changed here, and never deleted"
+    )
 
 
 def metadata(spec: DatasetSpec) -> dict[str, Any]:
-    """Facts of the declaration, for the asset's page and for search."""
+    """Facts of the declaration and its columns, for the asset's page and for search."""
+    return {"dagster/column_schema": column_schema(spec), "dagster/table_name": spec.name, **landing_metadata(spec)}
+
+
+def landing_metadata(spec: DatasetSpec) -> dict[str, Any]:
+    """Facts of the declaration."""
     known = {
         "source system": spec.source.system,
         "source contact": spec.source.contact,
@@ -38,8 +51,6 @@ def metadata(spec: DatasetSpec) -> dict[str, Any]:
         "files": spec.format.type,
     }
     return {
-        "dagster/column_schema": column_schema(spec),
-        "dagster/table_name": spec.name,
         **{name: value for name, value in known.items() if value},
         **{f"source {name}": value for name, value in spec.source.metadata.items()},
         **{f"tag {name}": value for name, value in spec.tags.items()},
@@ -59,7 +70,7 @@ def column_schema(spec: DatasetSpec) -> dg.TableSchema:
             )
             for column in spec.columns
         ],
-        constraints=dg.TableConstraints(other=list(spec.row_checks)),
+        constraints=dg.TableConstraints(other=[_in_words(check) for check in spec.row_checks]),
     )
 
 
@@ -101,7 +112,12 @@ def rules(checks: Checks) -> list[str]:
         said.append(f"at least {checks.min_length} characters")
     if checks.max_length is not None:
         said.append(f"at most {checks.max_length} characters")
-    return [*said, *checks.python]
+    return [*said, *map(_in_words, checks.python)]
+
+
+def _in_words(check: str) -> str:
+    """A check that is a Python function, by the words of its name."""
+    return check.rpartition(":")[2].replace("_", " ").strip()
 
 
 def _rules(spec: DatasetSpec) -> str:
@@ -123,24 +139,6 @@ def _identity(spec: DatasetSpec) -> str:
         newest = f", the greatest `{spec.order_by}` stays" if spec.order_by else ""
         return f", one row per {', '.join(f'`{name}`' for name in spec.primary_key)} and {spec.key_scope}{newest}"
     return ", exact repeats are dropped" if spec.dedupe_by == "row" else ""
-
-
-def _columns(spec: DatasetSpec) -> str:
-    header = ("column", "type", "unit", "null", "rules", "meaning")
-    return table(
-        header,
-        (
-            (
-                column.name + (" (key)" if column.name in spec.primary_key else ""),
-                column.type,
-                column.unit,
-                "yes" if spec.is_nullable(column) else "no",
-                "; ".join(rules(column.checks)),
-                column.description,
-            )
-            for column in spec.columns
-        ),
-    )
 
 
 def _described(column: Column) -> str | None:

@@ -16,7 +16,16 @@ from collections.abc import Iterator, Sequence
 import dagster as dg
 
 from supply_lake.assets import report
-from supply_lake.assets.naming import CHECKS, CONSERVATION, CONTRACT, OUTAGE_TAG, PENDING_TAG, lake_key, landing_key, op_name
+from supply_lake.assets.naming import (
+    CHECKS,
+    CONSERVATION,
+    CONTRACT,
+    OUTAGE_TAG,
+    lake_key,
+    landing_key,
+    op_name,
+    publishes_pending,
+)
 from supply_lake.assets.samples import Sample, broken_rules, preview, rejected_rows
 from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.errors import StoreUnavailable, SupplyLakeError
@@ -74,7 +83,7 @@ class Curation:
 
     def _curate(self, date: dt.date) -> tuple[list[Batch], list[str]]:
         """What a sensor asked for is pending. What a person asks for is to be right as of now, so it is curated again."""
-        work = run_pending if self.context.run.tags.get(PENDING_TAG) == "true" else recurate
+        work = run_pending if publishes_pending(self.context.run) else recurate
         try:
             return work(self.stores, self.spec.name, date, run_id=self.context.run.run_id), []
         except StoreUnavailable:

@@ -23,8 +23,8 @@ def landing_asset(spec: DatasetSpec) -> dg.AssetSpec:
     """What arrives for the dataset; producers make it, and runs report what they found."""
     return dg.AssetSpec(
         landing_key(spec.name),
-        description=f"Files of {spec.source.system} as they arrived, under `{spec.key_pattern.pattern}`. Never changed.",
-        metadata=contract.metadata(spec),
+        description=contract.landing_description(spec),
+        metadata=contract.landing_metadata(spec),
         owners=contract.owners(spec),
         tags=contract.tags(spec),
         group_name=spec.group,

@@ -6,24 +6,37 @@ What belongs here: names that assets, sensors and tests have to agree on. What d
 from __future__ import annotations
 
 import dagster as dg
+from dagster._core.storage.tags import RETRY_NUMBER_TAG
 
 from supply_lake.datasets.spec import DatasetSpec
 
 CONTRACT = "contract"
 CONSERVATION = "conservation"
 CHECKS = (CONTRACT, CONSERVATION)
+LAKE = "lake"
+"""First part of the keys of what is published."""
 ASSET_JOB = "__ASSET_JOB"
 """Dagster's own job over all assets. A job per schedule would make loading grow with datasets × schedules."""
-PENDING_TAG = "supply_lake/pending"
-"""On runs that publish what is pending; a run without it was asked for by a person, and curates again what is published."""
+PENDING_TAG = ".dagster/supply_lake_pending"
+"""On runs that the sensor or a schedule asks for; see ``publishes_pending``. Dagster's UI hides tags of this prefix."""
 DATASET_TAG = "supply_lake/dataset"
 DIGEST_TAG = ".dagster/supply_lake_digest"
-"""Names the object versions, and their attempt, that a run was asked for. Dagster's UI hides tags of this prefix."""
+"""Names the object versions, and their attempt, that a run was asked for."""
 PARTITION_TAG = "dagster/partition"
 OUTAGE_TAG = "supply_lake/outage"
 """On runs that ended because a store did not answer."""
 RANGE_START_TAG = "dagster/asset_partition_range_start"
 RANGE_END_TAG = "dagster/asset_partition_range_end"
+
+
+def publishes_pending(run: dg.DagsterRun) -> bool:
+    """Whether the run publishes what is pending. A run that a person asks for curates again what is published.
+
+    Whoever repeats a run in the UI is such a person, though the repeated run has the tags of the first one; Dagster itself
+    repeats runs whose process died.
+    """
+    repeated_by_a_person = run.parent_run_id is not None and RETRY_NUMBER_TAG not in run.tags
+    return run.tags.get(PENDING_TAG) == "true" and not repeated_by_a_person
 
 
 def landing_key(name: str) -> dg.AssetKey:
@@ -33,7 +46,7 @@ def landing_key(name: str) -> dg.AssetKey:
 
 def lake_key(name: str) -> dg.AssetKey:
     """What was published of it."""
-    return dg.AssetKey(["lake", name])
+    return dg.AssetKey([LAKE, name])
 
 
 def op_name(name: str) -> str:

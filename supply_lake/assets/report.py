@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
+from rich.filesize import decimal
 
-from supply_lake.assets.markdown import table
 from supply_lake.assets.samples import Sample
+from supply_lake.assets.tables import table
 from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.snapshots.records import Batch, Kind, Rows, Snapshot, SourceRecord, Status
 
@@ -35,7 +36,7 @@ def landed_metadata(sources: Sequence[SourceRecord]) -> dict[str, Any]:
     return {
         "objects": len(sources),
         "bytes": sum(source.size for source in sources),
-        "files": dg.MetadataValue.md(_sources(sources)),
+        "files": _sources(sources),
     }
 
 
@@ -56,14 +57,16 @@ def published_metadata(batches: Sequence[Batch], live_rows: int, rows: Sample, r
         "commit": max(batch.commit or 0 for batch in published),
         "snapshot": snapshots[-1].id,
         "location": _location(snapshots[-1].location),
-        "preview": dg.MetadataValue.md(rows.markdown("The snapshot has no rows.")),
-        "sources": dg.MetadataValue.md(_sources([source for batch in published for source in batch.sources])),
+        "preview": rows.table(),
+        "sources": _sources([source for batch in published for source in batch.sources]),
         "schema fingerprint": snapshots[-1].schema_fingerprint,
     }
+    if rows.remark:
+        facts["preview shows"] = rows.remark
     if len(snapshots) > 1:
-        facts["snapshots"] = dg.MetadataValue.md(_snapshots(snapshots))
-    if counts.rejected + counts.deduplicated:
-        facts["rejects"] = dg.MetadataValue.md(rejects.markdown("No row was rejected."))
+        facts["snapshots"] = _snapshots(snapshots)
+    if rejects.rows:
+        facts["rejects"] = rejects.table()
     notes = [note for batch in published for note in batch.notes]
     if notes:
         facts["notes"] = bullets(notes)
@@ -80,15 +83,18 @@ def contract_metadata(spec: DatasetSpec, batches: Sequence[Batch], reasons: Samp
         "rows landed": counts.landed,
         "rows rejected": counts.rejected,
         "rejected share": round(share, 6),
-        "error threshold": spec.error_threshold,
+        "error threshold": f"{spec.error_threshold:.1%}",
     }
     refusals = [batch.reason for batch in batches if batch.reason]
     if refusals:
         facts["reason"] = bullets(refusals)
     if reasons.rows:
-        facts["rules broken"] = dg.MetadataValue.md(reasons.markdown(""))
-    if rejects.rows:
-        facts["rejected rows"] = dg.MetadataValue.md(rejects.markdown(""))
+        facts["rules broken"] = reasons.table()
+    if reasons.remark:
+        facts["rules broken were"] = reasons.remark
+    rejected = rejects.only("rejected")
+    if rejected.rows:
+        facts["rejected rows"] = rejected.table()
     return facts
 
 
@@ -96,11 +102,13 @@ def conservation_metadata(batches: Sequence[Batch]) -> dict[str, Any]:
     """The sum that has to be right, in total and per source object."""
     counts = total(batches)
     return {
+        "balance": f"{counts.landed:,} landed {'=' if conserved(batches) else '≠'} {counts.published:,} published + "
+        f"{counts.rejected:,} rejected + {counts.deduplicated:,} deduplicated",
         "landed": counts.landed,
         "published": counts.published,
         "rejected": counts.rejected,
         "deduplicated": counts.deduplicated,
-        "per file": dg.MetadataValue.md(_sources([source for batch in batches for source in batch.sources])),
+        "per file": _sources([source for batch in batches for source in batch.sources]),
     }
 
 
@@ -115,27 +123,34 @@ def conserved(batches: Sequence[Batch]) -> bool:
 
 
 def bullets(sentences: Sequence[str]) -> dg.MetadataValue:
-    """Sentences as a list."""
-    return dg.MetadataValue.md("\n".join(f"- {one}" for one in sentences[:LISTED]) + _more(len(sentences), "notes"))
+    """Sentences as a list; one alone as plain text, which the UI never hides behind a click."""
+    if len(sentences) == 1:
+        return dg.MetadataValue.text(sentences[0])
+    more = [f"… and {len(sentences) - LISTED:,} more"] if len(sentences) > LISTED else []
+    return dg.MetadataValue.md("\n".join(f"- {one}" for one in [*sentences[:LISTED], *more]))
 
 
-def _sources(sources: Sequence[SourceRecord]) -> str:
-    header = ("file", "bytes", "landed", "published", "rejected", "dedup.", "outcome")
+def _sources(sources: Sequence[SourceRecord]) -> dg.MetadataValue:
+    header = ("file", "size", "landed", "published", "rejected", "deduplicated", "outcome")
     names = _short([source.key for source in sources])
     rows = [
         (
             name,
-            source.size,
+            decimal(source.size),
             source.rows.landed,
             source.rows.published,
             source.rows.rejected,
             source.rows.deduplicated,
-            source.outcome if source.deliveries == 1 else f"{source.outcome}, delivered {source.deliveries} times",
+            _outcome(source),
         )
         for name, source in zip(names, sources[:LISTED], strict=False)
     ]
-    told = [f"- {name}: {source.reason}" for name, source in zip(names, sources[:LISTED], strict=False) if source.reason]
-    return "\n\n".join([table(header, rows), *(["\n".join(told)] if told else [])]) + _more(len(sources), "files")
+    return table(header, [*rows, *_more(len(sources), "files", len(header))])
+
+
+def _outcome(source: SourceRecord) -> str:
+    times = f", delivered {source.deliveries} times" if source.deliveries != 1 else ""
+    return f"{source.outcome}{times}" + (f": {source.reason}" if source.reason else "")
 
 
 def _short(keys: Sequence[str]) -> list[str]:
@@ -144,14 +159,18 @@ def _short(keys: Sequence[str]) -> list[str]:
     return [key.rpartition("/")[2] for key in keys] if len(folders) == 1 else list(keys)
 
 
-def _snapshots(snapshots: Sequence[Snapshot]) -> str:
-    header = ("partition", "snapshot", "commit", "rows", "bytes", "supersedes")
-    rows = [(one.partition, one.id, one.commit, one.rows_total, one.bytes, len(one.supersedes)) for one in snapshots[:LISTED]]
-    return table(header, rows) + _more(len(snapshots), "snapshots")
+def _snapshots(snapshots: Sequence[Snapshot]) -> dg.MetadataValue:
+    header = ("partition", "snapshot", "commit", "rows", "size", "supersedes")
+    rows = [
+        (one.partition, one.id, one.commit, one.rows_total, decimal(one.bytes), len(one.supersedes))
+        for one in snapshots[:LISTED]
+    ]
+    return table(header, [*rows, *_more(len(snapshots), "snapshots", len(header))])
 
 
-def _more(count: int, what: str) -> str:
-    return f"\n\n… and {count - LISTED:,} more {what}" if count > LISTED else ""
+def _more(count: int, what: str, width: int) -> list[tuple[Any, ...]]:
+    """A last row that says how many are not listed."""
+    return [(f"… and {count - LISTED:,} more {what}", *[None] * (width - 1))] if count > LISTED else []
 
 
 def _location(location: str) -> dg.MetadataValue:

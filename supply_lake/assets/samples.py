@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from supply_lake.assets.markdown import table
+import dagster as dg
+
+from supply_lake.assets.tables import table
 from supply_lake.snapshots.records import Batch, DataFile, Snapshot
 from supply_lake.storage.object_store import ObjectStore
 
@@ -27,17 +29,19 @@ WIDTH = 16
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Some rows under a header; ``remark`` says what they are a sample of."""
+    """Some rows under a header, all of them or the first ones; ``remark`` says of what they are a part, if it needs saying."""
 
     header: tuple[str, ...] = ()
     rows: tuple[tuple[Any, ...], ...] = ()
     remark: str = ""
 
-    def markdown(self, empty: str) -> str:
-        """The rows as a table, or a sentence when there are none."""
-        if not self.rows:
-            return empty
-        return table(self.header, self.rows) + (f"\n\n{self.remark}" if self.remark else "")
+    def only(self, first: str) -> Sample:
+        """The rows whose first cell is this."""
+        return replace(self, rows=tuple(row for row in self.rows if row[0] == first))
+
+    def table(self) -> dg.MetadataValue:
+        """The rows as a table."""
+        return table(self.header, self.rows)
 
 
 def preview(store: ObjectStore, snapshots: Sequence[Snapshot]) -> Sample:
@@ -48,22 +52,20 @@ def preview(store: ObjectStore, snapshots: Sequence[Snapshot]) -> Sample:
     with _opened(store, files[0]) as parquet:
         columns = [name for name in parquet.schema_arrow.names if not name.startswith("_")]
         rows = tuple(tuple(row[name] for name in columns[:WIDTH]) for row in _first(parquet, columns[:WIDTH]))
-    hidden = f", the first {WIDTH} of {len(columns)} columns" if len(columns) > WIDTH else ""
-    return Sample(tuple(columns[:WIDTH]), rows, f"{len(rows)} of {files[0].rows:,} rows in {files[0].path}{hidden}")
+    hidden = f"{WIDTH} of {len(columns)} columns" if len(columns) > WIDTH else ""
+    return Sample(tuple(columns[:WIDTH]), rows, hidden)
 
 
 def rejected_rows(store: ObjectStore, batches: Sequence[Batch]) -> Sample:
-    """The first rejected or deduplicated rows, one line a row."""
+    """The first rejected or deduplicated rows, one line a row; what they held is in the rejects themselves."""
     rows: list[tuple[Any, ...]] = []
     for file in _rejects(batches):
         with _opened(store, file) as parquet:
-            for row in _first(parquet, ["outcome", "source", "line", "reasons", "raw"]):
-                rows.append((row["outcome"], row["source"], row["line"], _why(row["reasons"]), row["raw"]))
+            for row in _first(parquet, ["outcome", "source", "line", "reasons"]):
+                rows.append((row["outcome"], row["source"].rpartition("/")[2], row["line"], _why(row["reasons"])))
         if len(rows) >= ROWS:
             break
-    count = sum(file.rows for file in _rejects(batches))
-    header = ("outcome", "file", "line", "why", "raw")
-    return Sample(header, tuple(rows[:ROWS]), f"{min(len(rows), ROWS)} of {count:,} rows")
+    return Sample(("outcome", "file", "line", "why"), tuple(rows[:ROWS]))
 
 
 def broken_rules(store: ObjectStore, batches: Sequence[Batch]) -> Sample:

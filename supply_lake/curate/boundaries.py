@@ -2,7 +2,8 @@
 
 The check is the grammar of RFC 4180 by parity: outside quotes the next quote has to open a field, inside quotes it has to
 close one or to be doubled. A buffer that passes can be cut and parsed by any CSV parser with the same result; one that does
-not is left to the slow, exact reader.
+not is left to the slow, exact reader. Where lines are joined until a record has its fields, a buffer passes when no line needs
+that.
 
 What belongs here: numpy over bytes. What does not: parsing fields.
 """
@@ -32,6 +33,39 @@ def well_formed_end(buffer: bytes, delimiter: bytes, quote: bytes, *, limit: int
     if final and len(quotes) % 2:
         return None
     return end if _longest_record(data, quotes) < limit - 1 else None
+
+
+def even_lines_end(buffer: bytes, delimiter: bytes, width: int, *, final: bool) -> int | None:
+    """How many leading bytes are whole lines, if every one of them has ``width`` fields; else ``None``.
+
+    :param buffer: bytes without quotes that begin at the start of a line
+    :param final: nothing follows the buffer, so that its end ends a line
+    """
+    end = len(buffer) if final else _last_newline(buffer)
+    if end == 0:
+        return 0
+    data = np.frombuffer(buffer, np.uint8, end)
+    ends = np.flatnonzero(_line_ends(data))
+    if final and (not len(ends) or ends[-1] < end - 1):
+        ends = np.append(ends, end)
+    fields = np.bincount(np.searchsorted(ends, np.flatnonzero(data == ord(delimiter))), minlength=len(ends)) + 1
+    return end if (fields == width).all() else None
+
+
+def line_breaks(data: bytes) -> int:
+    """How many line breaks there are: LF, CR, and CRLF as one."""
+    # Twice as fast as counting bytes, and other threads go on meanwhile.
+    feeds = int(np.count_nonzero(np.frombuffer(data, np.uint8) == _LF))
+    return feeds + data.count(b"\r") - data.count(b"\r\n") if b"\r" in data else feeds
+
+
+def _line_ends(data: np.ndarray) -> np.ndarray:
+    """Where lines end: at every LF, and at every CR that no LF follows."""
+    feeds = data == _LF
+    returns = data == _CR
+    returns[:-1] &= ~feeds[1:]
+    found: np.ndarray = feeds | returns
+    return found
 
 
 def _quotes_fit(data: np.ndarray, quotes: np.ndarray, delimiter: int, quote: int) -> bool:

@@ -25,6 +25,20 @@ class Matching:
     notes: tuple[str, ...]
 
 
+def column_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Unique names for a header: they are stripped, an empty one becomes ``column_3``, the second ``x`` becomes ``x_2``."""
+    taken: set[str] = set()
+    out = []
+    for at, name in enumerate(names, start=1):
+        base = name.strip() or f"column_{at}"
+        unique, number = base, 2
+        while unique in taken:
+            unique, number = f"{base}_{number}", number + 1
+        taken.add(unique)
+        out.append(unique)
+    return tuple(out)
+
+
 def match(spec: DatasetSpec, header: Sequence[str], *, optional: bool) -> Matching:
     """Match a file's column names with the declared ones.
 
@@ -35,11 +49,11 @@ def match(spec: DatasetSpec, header: Sequence[str], *, optional: bool) -> Matchi
     """
     loose: dict[str, str] = {}
     for name in header:
-        loose.setdefault(_fold(name), name)
+        loose.setdefault(fold(name), name)
     found: dict[str, str] = {}
     for column in spec.columns:
         exact = [name for name in column.names_in_files if name in header]
-        near = [loose[_fold(name)] for name in column.names_in_files if _fold(name) in loose]
+        near = [loose[fold(name)] for name in column.names_in_files if fold(name) in loose]
         free = [name for name in (*exact, *near) if name not in found.values()]
         if free:
             found[column.name] = free[0]
@@ -75,7 +89,8 @@ def _published_names(spec: DatasetSpec, unknown: Sequence[str]) -> dict[str, str
     return names
 
 
-def _fold(name: str) -> str:
+def fold(name: str) -> str:
+    """The name without what does not tell names apart: case and white space."""
     return " ".join(name.split()).casefold()
 
 

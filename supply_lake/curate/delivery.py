@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from supply_lake.storage.layout import landing_key
+
 PLACES = ("_age", "_at", "_line")
 
 
@@ -41,5 +43,6 @@ class Delivery:
         return [pl.Series("_age", [0], pl.Int8).new_from_index(0, len(sources)), self._at(sources)]
 
     def _at(self, sources: pl.Series) -> pl.Series:
-        places = {key: at for at, key in enumerate(self.objects)}
+        known = {key: at for at, key in enumerate(self.objects)}
+        places = {name: known.get(landing_key(name, known), -1) for name in sources.unique().to_list()}
         return sources.replace_strict(places, default=-1, return_dtype=pl.Int32).alias("_at")

@@ -5,9 +5,18 @@ What belongs here: the values between reading and casting. What does not: any re
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import polars as pl
+
+
+class Readable(Protocol):
+    """A stream of bytes."""
+
+    def read(self, size: int = -1) -> bytes:
+        """Up to so many bytes; none at the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +52,14 @@ class RawChunk:
 
     def __len__(self) -> int:
         return self.frame.height + len(self.bad)
+
+
+@dataclass(slots=True)
+class Told:
+    """What a file says besides its records: notes on what was passed over, and (place, text) of its control totals."""
+
+    notes: Counter[str] = field(default_factory=Counter)
+    totals: list[tuple[str, str]] = field(default_factory=list)
 
 
 class EmptyObject(Exception):

@@ -3,92 +3,88 @@
 A text stays as it is, a number becomes the digits that the file wrote (never a float), a list or an object becomes JSON text.
 So one set of casts serves every text format.
 
-What belongs here: bytes → one text per declared path. What does not: casting.
+What belongs here: bytes → records. What does not: which columns a record has (``json_columns``) and casting.
 """
 
 from __future__ import annotations
 
+import decimal
 import json
-from collections.abc import Iterable, Iterator
-from decimal import Decimal
-from itertools import islice
-from typing import Any, cast
+import re
+from collections.abc import Iterator
+from typing import Any
 
 import ijson
-import polars as pl
 
+from supply_lake.curate.json_columns import Columns, Digits, text_of
 from supply_lake.curate.json_items import MAX_DEPTH, Flawed, array_items, depth
-from supply_lake.curate.raw import BadRecord, EmptyObject, RawChunk
-from supply_lake.curate.source import BLOCK, PlainBytes, first_line
+from supply_lake.curate.raw import BadRecord, EmptyObject, RawChunk, Readable, Told
+from supply_lake.curate.source import first_line
+from supply_lake.curate.text import Utf8
 from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.errors import UnreadableObject
 
-RECORDS_PER_CHUNK = 50_000
+_BLOCK = 1024 * 1024
 _MAX_LINE = 64 * 1024 * 1024
+_HALF_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
-def read_lines(stream: PlainBytes, spec: DatasetSpec) -> Iterator[RawChunk]:
-    """JSON lines: one record a line; a line that is no JSON object is set aside alone."""
-    paths, known = _paths(spec), spec.columns[0].names_in_files[0]
-    numbered = enumerate(_lines(stream), start=1)
-    seen = blank = False
-    while batch := list(islice(numbered, RECORDS_PER_CHUNK)):
-        records, bad = [], []
-        for number, line in batch:
-            if not line.strip():
-                blank = True
-                continue
-            seen = True
-            try:
-                records.append((number, _decode(line)))
-            except ValueError as error:
-                bad.append(_bad_line(number, line, _why(error)))
-        yield _chunk(records, bad, paths, known)
+def read_lines(stream: Readable, spec: DatasetSpec, told: Told) -> Iterator[RawChunk]:
+    """JSON lines: one record a line; a line that is no JSON object is set aside alone.
+
+    :raises EmptyObject: there is no line that is not blank
+    """
+    text = Utf8(stream, spec.format.encoding)
+    columns = Columns(spec)
+    seen = False
+    for number, line in enumerate(_lines(text), start=1):
+        if not line.strip():
+            continue
+        seen = True
+        try:
+            columns.take(number, decoded(line, text), len(line))
+        except ValueError as error:
+            columns.set_aside(BadRecord(number, text.readable(line), str(error), exact=text.exact(line)))
+        if columns.full:
+            yield columns.chunk()
+    told.notes.update(text.notes)
     if not seen:
-        raise EmptyObject("whitespace only" if blank else "zero bytes")
+        raise EmptyObject("zero bytes" if text.empty else "whitespace only")
+    if not columns.empty:
+        yield columns.chunk()
 
 
-def read_document(stream: PlainBytes, spec: DatasetSpec) -> Iterator[RawChunk]:
+def read_document(stream: Readable, spec: DatasetSpec, told: Told) -> Iterator[RawChunk]:
     """One JSON document, streamed: its records stand in an array, at the top or under ``records_path``.
 
+    :raises EmptyObject: there is nothing but white space, or the array is empty
     :raises UnreadableObject: the document breaks off, is no JSON, or has no array where the records should be; what was read
         of it before does not count
     """
-    paths, known = _paths(spec), spec.columns[0].names_in_files[0]
-    source = _Peeked(stream)
-    if not source.head.strip():
-        raise EmptyObject("whitespace only" if source.head else "zero bytes")
-    found = array_items(source, spec.format.records_path)
+    text = Utf8(stream, spec.format.encoding)
+    source = _Counted(text)
+    if source.is_blank():
+        raise EmptyObject("zero bytes" if text.empty else "whitespace only")
+    columns = Columns(spec)
+    places = spec.expect_total.places if spec.expect_total else ()
+    found = array_items(source, spec.format.records_path, places, lambda at, value: told.totals.append((at, str(value))))
     seen = False
     try:
-        while batch := list(islice(found, RECORDS_PER_CHUNK)):
+        for number, item in found:
             seen = True
-            records, bad = [], []
-            for number, item in batch:
-                try:
-                    records.append((number, _record(item)))
-                except ValueError as error:
-                    bad.append(BadRecord(number, _text(item) or "", str(error)))
-            yield _chunk(records, bad, paths, known)
-    except (ijson.JSONError, UnicodeDecodeError, RecursionError) as error:
+            try:
+                columns.take(number, _record(item), source.since_last())
+            except ValueError as error:
+                columns.set_aside(BadRecord(number, text_of(item) or "", str(error)))
+            if columns.full:
+                yield columns.chunk()
+    except (ijson.JSONError, UnicodeDecodeError, RecursionError, decimal.InvalidOperation) as error:
         raise UnreadableObject(f"is no whole JSON document ({first_line(error)})") from None
+    told.notes.update(text.notes)
     if not seen:
         raise EmptyObject("header only")
-
-
-def _bad_line(number: int, line: bytes, reason: str) -> BadRecord:
-    try:
-        return BadRecord(number, line.decode(), reason)
-    except UnicodeDecodeError:
-        return BadRecord(number, line.decode(errors="backslashreplace"), reason, exact=line)
-
-
-def text_values(line: bytes, spec: DatasetSpec) -> dict[str, str | None]:
-    """The fields of one JSON object as text, as those of a JSON lines file.
-
-    :raises ValueError: saying why it is none
-    """
-    return _flatten(_decode(line), _paths(spec))
+    if not columns.empty:
+        yield columns.chunk()
 
 
 def _record(item: Any) -> dict[str, Any]:
@@ -99,28 +95,36 @@ def _record(item: Any) -> dict[str, Any]:
     return item
 
 
-class _Peeked:
-    """The stream, with its first bytes looked at and a byte order mark taken off."""
+class _Counted:
+    """The stream, without the white space that it begins with, and how much of it was read."""
 
-    def __init__(self, stream: PlainBytes) -> None:
-        self._stream = stream
-        self.head = self._rest = stream.read(BLOCK).removeprefix(b"\xef\xbb\xbf")
+    def __init__(self, text: Utf8) -> None:
+        self._text, self._held, self._read, self._told = text, b"", 0, 0
+
+    def is_blank(self) -> bool:
+        while not self._held and (block := self._text.read(_BLOCK)):
+            self._held = block.lstrip()
+        return not self._held
 
     def read(self, size: int = -1) -> bytes:
-        if self._rest:
-            size = len(self._rest) if size < 0 else size
-            data, self._rest = self._rest[:size], self._rest[size:]
-            return data
-        return self._stream.read(size if size > 0 else BLOCK)
+        size = size if size >= 0 else _BLOCK
+        if self._held:
+            data, self._held = self._held[:size], self._held[size:]
+        else:
+            data = self._text.read(size) if size else b""  # the tokenizer asks for nothing first
+        self._read += len(data)
+        return data
+
+    def since_last(self) -> int:
+        """Bytes read since this was asked last."""
+        size, self._told = self._read - self._told, self._read
+        return size
 
 
-def _lines(stream: PlainBytes) -> Iterator[bytes]:
+def _lines(text: Utf8) -> Iterator[bytes]:
     """Lines without their ends, as UTF-8."""
     rest = b""
-    first = True
-    while block := stream.read(BLOCK):
-        if first:
-            block, first = block.removeprefix(b"\xef\xbb\xbf"), False
+    while block := text.read(_BLOCK):
         *lines, rest = (rest + block).split(b"\n")
         if len(rest) > _MAX_LINE:
             raise UnreadableObject(f"has a line of more than {_MAX_LINE:,} bytes; it is no JSON lines file")
@@ -129,13 +133,24 @@ def _lines(stream: PlainBytes) -> Iterator[bytes]:
         yield rest
 
 
-def _decode(line: bytes) -> dict[str, Any]:
+def decoded(line: bytes, text: Utf8) -> dict[str, Any]:
+    """The line as a record.
+
+    :param text: whose line it is
+    :raises ValueError: it is none; the message says why
+    """
     try:
-        record = json.loads(
-            line, parse_float=_Digits, parse_int=_Digits, parse_constant=_no_constant, object_pairs_hook=_unique
-        )
+        record = _DECODER.decode(line.decode())
+        if _HALF_PAIR.search(line):
+            json.dumps(record, ensure_ascii=False).encode()
     except RecursionError:
         raise ValueError("is nested too deep") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"is no JSON: {error.msg} at character {error.pos + 1}") from None
+    except UnicodeDecodeError:
+        raise ValueError(text.fault(line)) from None
+    except UnicodeEncodeError:
+        raise ValueError("has half of a surrogate pair, which is no text") from None
     if line.count(b"[") + line.count(b"{") > MAX_DEPTH and depth(record) > MAX_DEPTH:
         raise ValueError("is nested too deep")
     return _record(record)
@@ -143,12 +158,6 @@ def _decode(line: bytes) -> dict[str, Any]:
 
 def _no_constant(name: str) -> Any:
     raise ValueError(f"is no JSON: {name} is no number")
-
-
-class _Digits(str):
-    """A number, as its digits."""
-
-    __slots__ = ()
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -160,60 +169,4 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return record
 
 
-def _why(error: ValueError) -> str:
-    if isinstance(error, json.JSONDecodeError):
-        return f"is no JSON: {error.msg} at character {error.pos + 1}"
-    if isinstance(error, UnicodeDecodeError):
-        return f"bytes that are no text (0x{error.object[error.start]:02x} at byte {error.start + 1})"
-    return str(error)
-
-
-def _paths(spec: DatasetSpec) -> dict[str, tuple[str, ...]]:
-    """Dotted paths that columns name, besides plain top-level names."""
-    dotted = [name for column in spec.columns for name in column.names_in_files if "." in name]
-    return {name: tuple(name.split(".")) for name in dotted}
-
-
-def _chunk(
-    records: list[tuple[int, dict[str, Any]]], bad: list[BadRecord], paths: dict[str, tuple[str, ...]], known: str
-) -> RawChunk:
-    """One text column for every top-level name and dotted path that occurs; ``known`` when all the records are ``{}``."""
-    flat = [_flatten(record, paths) for _, record in records]
-    names = dict.fromkeys(name for record in flat for name in record) or {known: None}
-    frame = pl.DataFrame([pl.Series(name, [record.get(name) for record in flat], pl.String) for name in names])
-    return RawChunk(frame, pl.Series("line", [at for at, _ in records], pl.Int64), bad)
-
-
-def _flatten(record: dict[str, Any], paths: dict[str, tuple[str, ...]]) -> dict[str, str | None]:
-    flat = {name: _text(value) for name, value in record.items()}
-    for name, path in paths.items():
-        value: Any = record
-        for step in path:
-            value = value.get(step) if isinstance(value, dict) else None
-        if value is not None:
-            flat[name] = _text(value)
-            flat.pop(path[0], None)
-    return flat
-
-
-def _text(value: Any) -> Any:
-    if isinstance(value, Flawed):
-        return value.text
-    if value is None or isinstance(value, str):
-        return None if value is None else str(value)
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, (int, Decimal)):
-        return str(value)
-    return _dump(value)
-
-
-def _dump(value: Any) -> str:
-    """JSON text with numbers as the file wrote them."""
-    if isinstance(value, dict):
-        return "{" + ",".join(f"{json.dumps(key)}:{_dump(item)}" for key, item in cast(dict[str, Any], value).items()) + "}"
-    if isinstance(value, list):
-        return "[" + ",".join(_dump(item) for item in cast(Iterable[Any], value)) + "]"
-    if isinstance(value, (_Digits, Decimal)):
-        return str(value)
-    return json.dumps(value, ensure_ascii=False)
+_DECODER = json.JSONDecoder(parse_float=Digits, parse_int=Digits, parse_constant=_no_constant, object_pairs_hook=_unique)

@@ -1,6 +1,7 @@
 """Parquet → chunks of typed raw records.
 
-What belongs here: opening, and telling apart the ways in which a Parquet file cannot be read. What does not: casting.
+What belongs here: opening, telling apart the ways in which a Parquet file cannot be read, and types that Polars does not have.
+What does not: casting to the declared types.
 """
 
 from __future__ import annotations
@@ -15,19 +16,24 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from supply_lake.curate.raw import EmptyObject, RawChunk
-from supply_lake.curate.source import BLOCK, PlainBytes, first_line
+from supply_lake.curate.columns import column_names
+from supply_lake.curate.raw import EmptyObject, RawChunk, Readable
+from supply_lake.curate.source import BLOCK, first_line
 from supply_lake.errors import UnreadableObject
 
 ROWS_PER_CHUNK = 131_072
 _SPOOL_BYTES = 64 * 1024 * 1024
+# A damaged page may claim any length, and a damaged footer any type.
+_BROKEN = (pa.ArrowException, pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError, MemoryError)
 
 
-def read_parquet(stream: PlainBytes, scratch: Path) -> Iterator[RawChunk]:
+def read_parquet(stream: Readable, scratch: Path) -> Iterator[RawChunk]:
     """Row groups in order. Parquet is read from its end, so the object is spooled, on disk when it is large.
 
+    :raises EmptyObject: it has no byte, or no row
     :raises UnreadableObject: truncated, encrypted, damaged, or no Parquet file
     """
+    scratch.mkdir(parents=True, exist_ok=True)
     with tempfile.SpooledTemporaryFile(_SPOOL_BYTES, dir=str(scratch)) as spool:
         while block := stream.read(BLOCK):
             spool.write(block)
@@ -44,8 +50,38 @@ def _chunks(file: BinaryIO) -> Iterator[RawChunk]:
             raise EmptyObject("header only")
         first = 1
         for batch in parquet.iter_batches(ROWS_PER_CHUNK, use_threads=True):
-            frame = cast(pl.DataFrame, pl.from_arrow(pa.Table.from_batches([batch])))
+            frame = _frame(batch)
             yield RawChunk(frame, pl.Series("line", range(first, first + frame.height), pl.Int64))
             first += frame.height
-    except (pa.ArrowException, OSError) as error:
+        if first - 1 != parquet.metadata.num_rows:
+            raise UnreadableObject(f"claims {parquet.metadata.num_rows:,} rows, and holds {first - 1:,}")
+    except _BROKEN as error:
         raise UnreadableObject(f"cannot be read as Parquet ({first_line(error)})") from None
+
+
+def _frame(batch: pa.RecordBatch) -> pl.DataFrame:
+    """The batch in Polars, which believes every text to be UTF-8 and every name to be there once."""
+    batch.validate(full=True)
+    names = column_names(batch.schema.names)
+    columns = [_plain(column) for column in batch.columns]
+    return cast(pl.DataFrame, pl.from_arrow(pa.Table.from_arrays(columns, names=list(names))))
+
+
+def _plain(column: pa.Array) -> pa.Array:
+    kind = _plain_type(column.type)
+    return column if kind == column.type else column.cast(kind)
+
+
+def _plain_type(kind: pa.DataType) -> pa.DataType:
+    """The type in the words of Polars: maps are lists of keys and values, decimals of more than 38 digits are text."""
+    if pa.types.is_decimal256(kind):
+        return pa.string()
+    if pa.types.is_map(kind):
+        return pa.list_(pa.struct([("key", _plain_type(kind.key_type)), ("value", _plain_type(kind.item_type))]))
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        inner = _plain_type(kind.value_type)
+        return kind if inner == kind.value_type and not pa.types.is_fixed_size_list(kind) else pa.large_list(inner)
+    if pa.types.is_struct(kind):
+        fields = [(field.name, _plain_type(field.type)) for field in kind]
+        return kind if all(inner == field.type for (_, inner), field in zip(fields, kind, strict=True)) else pa.struct(fields)
+    return kind

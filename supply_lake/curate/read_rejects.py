@@ -8,7 +8,6 @@ What belongs here: rows of the rejects table → chunks, as every reader gives t
 
 from __future__ import annotations
 
-import datetime as dt
 import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,16 +16,18 @@ from typing import Any
 
 import polars as pl
 
-from supply_lake.curate.cast import ISO_FORMATS
-from supply_lake.curate.raw import BadRecord, EmptyObject, RawChunk
+from supply_lake.curate.cast_moments import ISO_FORMATS
+from supply_lake.curate.json_columns import Columns
+from supply_lake.curate.raw import BadRecord, EmptyObject, RawChunk, Told
 from supply_lake.curate.read_csv import CsvReader
-from supply_lake.curate.read_json import text_values
+from supply_lake.curate.read_json import decoded
 from supply_lake.curate.rejects import REJECTED, Form
-from supply_lake.curate.source import PlainBytes, Source
+from supply_lake.curate.text import Utf8
 from supply_lake.datasets.column import Column
 from supply_lake.datasets.format import Format
 from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.errors import UnreadableObject
+from supply_lake.storage.layout import landing_key
 
 _Record = tuple[int, dict[str, str | None]]
 
@@ -53,9 +54,8 @@ def as_written(spec: DatasetSpec, *, published: bool) -> DatasetSpec:
     """
     if not published and spec.format.type != "parquet":
         return spec
-    form = spec.format.model_copy(
-        update={"decimal_mark": ".", "thousands_mark": "", "trim": spec.format.trim and not published}
-    )
+    plain = {"decimal_mark": ".", "thousands_mark": "", "accounting": False, "percent": False, "currency": ()}
+    form = spec.format.model_copy(update={**plain, "trim": spec.format.trim and not published})
     columns = tuple(_typed(column) if published else _typed_or_text(column, form) for column in spec.columns)
     return spec.model_copy(update={"format": form, "columns": columns})
 
@@ -85,26 +85,30 @@ def _typed_or_text(column: Column, form: Format) -> Column:
     )
 
 
-def read_rejects(kept: Kept, spec: DatasetSpec, *, published: bool) -> Iterator[tuple[str, RawChunk]]:
-    """Chunks of one object and one header each, with the object's key.
+def read_rejects(kept: Kept, spec: DatasetSpec, *, published: bool) -> Iterator[tuple[str, str, RawChunk]]:
+    """Chunks of one file and one header each, with what their rows say they come from and the key of the object.
 
     :param published: give the rows that were kept as they would have been published; else all others
     """
-    wanted = (pl.col("outcome") == REJECTED) & pl.col("source").is_in(kept.keys) & pl.col("line").is_not_null()
-    wanted &= (pl.col("form") == Form.PUBLISHED) == pl.lit(published)
+    spec = as_written(spec, published=published)
     typed = published or spec.format.type == "parquet"
-    binary = [name for one in spec.columns if one.dtype.name == "binary" for name in (one.name, *one.names_in_files) if typed]
+    binary = [name for one in spec.columns if one.dtype.name == "binary" for name in one.names_in_files if typed]
+    reader = _Reader(spec)
+    wanted = (pl.col("outcome") == REJECTED) & pl.col("line").is_not_null()
+    wanted &= (pl.col("form") == Form.PUBLISHED) == pl.lit(published)
     for frame in kept.frames():
-        for (key,), part in frame.filter(wanted).partition_by("source", as_dict=True, maintain_order=True).items():
-            for chunk in _chunks(part, spec, binary):
-                yield str(key), chunk
+        for (name,), part in frame.filter(wanted).partition_by("source", as_dict=True, maintain_order=True).items():
+            key = landing_key(str(name), kept.keys)
+            if key in kept.keys:
+                for chunk in _chunks(part, reader, binary):
+                    yield str(name), key, chunk
 
 
-def _chunks(rows: pl.DataFrame, spec: DatasetSpec, binary: list[str]) -> Iterator[RawChunk]:
+def _chunks(rows: pl.DataFrame, reader: _Reader, binary: list[str]) -> Iterator[RawChunk]:
     records: list[_Record] = []
     bad: list[BadRecord] = []
     for row in rows.iter_rows(named=True):
-        values = _values(row, spec)
+        values = reader.values(row)
         if values is None:
             reason = row["reasons"][0]["reason"] if row["reasons"] else ""
             bad.append(BadRecord(row["line"], row["raw"], reason, header=row["header"], exact=row["exact"]))
@@ -113,7 +117,7 @@ def _chunks(rows: pl.DataFrame, spec: DatasetSpec, binary: list[str]) -> Iterato
     for names, run in groupby(records, key=lambda one: tuple(one[1])):
         yield _chunk(names, list(run), binary)
     if bad:
-        nothing = pl.DataFrame(schema={spec.columns[0].names_in_files[0]: pl.String})
+        nothing = pl.DataFrame(schema={reader.columns[0]: pl.String})
         yield RawChunk(nothing, pl.Series("line", [], pl.Int64), bad)
 
 
@@ -123,38 +127,42 @@ def _chunk(names: tuple[str, ...], records: list[_Record], binary: list[str]) ->
     return RawChunk(frame, pl.Series("line", [line for line, _ in records], pl.Int64))
 
 
-def _values(row: dict[str, Any], spec: DatasetSpec) -> dict[str, str | None] | None:
-    """The record's fields as text, by the names that were kept; ``None`` when it is no record still."""
-    if row["form"] == Form.TEXT and row["header"] is not None and spec.format.type == "csv":
-        return _fields(row["header"], row["raw"], row["exact"], spec)
-    try:
-        return text_values(row["raw"].encode(), spec)
-    except ValueError:
-        return None
+class _Reader:
+    """Reads rejected rows one by one, by today's format."""
 
+    def __init__(self, spec: DatasetSpec) -> None:
+        self._form, self._json = spec.format, Columns(spec)
+        self.columns = tuple(column.names_in_files[0] for column in spec.columns)
 
-def _fields(header: str, raw: str, exact: bytes | None, spec: DatasetSpec) -> dict[str, str | None] | None:
-    """The fields of a CSV record that could not be parsed, read by today's format as a file of its own."""
-    form = spec.format
-    if form.header and not header:
-        return None
-    try:
-        form, data = _little_file(form, header if form.header else "", raw, exact)
-        columns = tuple(column.names_in_files[0] for column in spec.columns)
-        with PlainBytes(Source(0, "", lambda: io.BytesIO(data), len(data), dt.datetime.now(dt.UTC))) as stream:
-            reader = CsvReader(stream, form, columns)
+    def values(self, row: dict[str, Any]) -> dict[str, str | None] | None:
+        """The row's fields as text, by the names that were kept; ``None`` when it is no record still."""
+        if row["form"] == Form.TEXT and row["header"] is not None and self._form.type == "csv":
+            return self._fields(row["header"], row["raw"], row["exact"])
+        text = Utf8(io.BytesIO(row["exact"] or row["raw"].encode()), self._form.encoding if row["exact"] else "utf-8")
+        try:
+            return self._json.columns_of(decoded(text.read(), text))
+        except ValueError:
+            return None
+
+    def _fields(self, header: str, raw: str, exact: bytes | None) -> dict[str, str | None] | None:
+        """The fields of a CSV record that could not be parsed, read as a file of its own."""
+        if self._form.header and not header:
+            return None
+        try:
+            form, data = self._little_file(header if self._form.header else "", raw, exact)
+            reader = CsvReader(io.BytesIO(data), form, self.columns, Told())
             chunks = [reader.parse(cut) for cut in reader.cuts()]
-    except (EmptyObject, UnreadableObject, UnicodeError):
-        return None
-    frames = [chunk.frame for chunk in chunks if len(chunk)]
-    if sum(map(len, chunks)) != 1 or frames[0].height != 1:
-        return None
-    fields: dict[str, str | None] = frames[0].row(0, named=True)
-    return fields
+        except (EmptyObject, UnreadableObject, UnicodeError):
+            return None
+        frames = [chunk.frame for chunk in chunks if len(chunk)]
+        if sum(map(len, chunks)) != 1 or frames[0].height != 1:
+            return None
+        fields: dict[str, str | None] = frames[0].row(0, named=True)
+        return fields
 
-
-def _little_file(form: Format, header: str, raw: str, exact: bytes | None) -> tuple[Format, bytes]:
-    lines = f"{header}\n" if header else ""
-    if exact is None:  # its text is known for certain, whatever the encoding
-        return form.model_copy(update={"encoding": "utf-8"}), f"{lines}{raw}".encode()
-    return form, lines.encode(form.encoding) + exact
+    def _little_file(self, header: str, raw: str, exact: bytes | None) -> tuple[Format, bytes]:
+        form = self._form.model_copy(update={"skip_lines": 0})
+        first = header + (form.record_end or "\n") if header else ""
+        if exact is None:  # its text is known for certain, whatever the encoding
+            return form.model_copy(update={"encoding": "utf-8"}), (first + raw).encode()
+        return form, first.encode(form.encoding) + exact

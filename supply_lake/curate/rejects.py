@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
+from typing import Any
 
 import polars as pl
 
+from supply_lake.curate.cast import as_text
 from supply_lake.curate.raw import BadRecord
 
 REASON = pl.Struct({"column": pl.String, "value": pl.String, "reason": pl.String})
@@ -106,7 +108,7 @@ def as_json(frame: pl.DataFrame) -> pl.Series:
     """Each row as one JSON object; values that JSON has no form for are text, from which they can be read again."""
     if not frame.width:
         return pl.repeat("{}", frame.height, dtype=pl.String, eager=True)
-    plain = pl.DataFrame([_plain(frame[name]) for name in frame.columns])
+    plain = pl.DataFrame([_plain(column) for column in frame.iter_columns()])
     return plain.select(pl.struct(pl.all()).struct.json_encode().alias("raw"))["raw"]
 
 
@@ -114,8 +116,15 @@ def _plain(values: pl.Series) -> pl.Series:
     kind = values.dtype
     if kind.is_float():
         return values if values.is_finite().all() else values.cast(pl.String)
-    if kind in (pl.String, pl.Boolean, pl.Null) or kind.is_integer() or kind.is_nested():
+    if _in_json(kind):
         return values
-    if kind == pl.Binary:
-        return values.bin.encode("base64")
-    return values.dt.to_string("iso:strict") if kind in (pl.Datetime, pl.Duration, pl.Time) else values.cast(pl.String)
+    return values.dt.to_string("iso:strict") if kind in (pl.Datetime, pl.Duration, pl.Time) else as_text(values)
+
+
+def _in_json(kind: Any) -> bool:
+    """Whether JSON has a form for values of the type."""
+    if isinstance(kind, pl.Struct):
+        return all(_in_json(field.dtype) for field in kind.fields)
+    if isinstance(kind, pl.List):
+        return _in_json(kind.inner)
+    return kind in (pl.String, pl.Boolean, pl.Null) or kind.is_integer() or kind.is_float()

@@ -79,11 +79,12 @@ class Settled:
     def _partition(
         self, date: dt.date, staged: Mapping[tuple[Any, ...], int], lost: Mapping[tuple[int, dt.date], int]
     ) -> PartitionRows:
-        by_source = {}
-        for at, one in enumerate(self.reading.outcomes):
+        by_source: dict[str, Rows] = {}
+        for at, part in enumerate(self.reading.parts):
             landed, gone = staged.get((at, date), 0), lost.get((at, date), 0)
             if landed:
-                by_source[one.key] = Rows(
+                key = self.reading.outcomes[part.owner].key
+                by_source[key] = by_source.get(key, Rows()) + Rows(
                     landed=landed,
                     published=0 if self.refused else landed - gone,
                     rejected=landed if self.refused else 0,
@@ -131,11 +132,11 @@ class Settled:
 
     def _published(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Staged rows in the form that is published."""
-        return self._aligned(frame.with_columns(self._keys_of(frame), pl.lit(None, pl.String).alias("_snapshot_id")))
+        return self._aligned(frame.with_columns(self._names_of(frame), pl.lit(None, pl.String).alias("_snapshot_id")))
 
-    def _keys_of(self, frame: pl.DataFrame) -> pl.Series:
-        """The key of every staged row's object."""
-        return pl.Series("_source", [one.key for one in self.reading.outcomes], pl.String).gather(frame["_src"])
+    def _names_of(self, frame: pl.DataFrame) -> pl.Series:
+        """What every staged row says it comes from."""
+        return pl.Series("_source", self.reading.names, pl.String).gather(frame["_src"])
 
     def _aligned(self, frame: pl.DataFrame) -> pl.DataFrame:
         """All published columns, in order, whatever the chunk or the older snapshot has of them."""
@@ -158,7 +159,7 @@ class Settled:
 
     def _with_winners(self, ordinals: pl.Series, frame: pl.DataFrame) -> pl.DataFrame:
         won = self._losers.filter(pl.col("_ordinal").is_in(ordinals.implode())).sort("_ordinal")
-        keys = pl.Series("k", [one.key for one in self.reading.outcomes] + ["a live row"], pl.String)
+        keys = pl.Series("k", [*self.reading.names, "a live row"], pl.String)
         by = keys.gather(pl.select(pl.when(won["_by_src"] >= 0).then(won["_by_src"]).otherwise(len(keys) - 1))[:, 0])
         what = "same key" if self.spec.dedupe_by == "key" else "same values"
         told = pl.select(pl.format("{} as line {} of {}, which stays", pl.lit(what), won["_by_line"].cast(pl.String), by))[:, 0]
@@ -212,7 +213,7 @@ class Settled:
         for at, ordinals in self._staged_places():
             frame = good.get(at, [*values, "_src", "_line", "_date"])
             places = [ordinals, frame["_src"], frame["_line"], frame["_date"]]
-            came = self.delivery.of_staged(self._keys_of(frame)) if self.delivery else []
+            came = self.delivery.of_staged(self._names_of(frame)) if self.delivery else []
             yield _typed(frame, values, types).with_columns(*places).with_columns(*came)
 
     @cached_property

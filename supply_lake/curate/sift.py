@@ -15,10 +15,11 @@ from functools import lru_cache
 import polars as pl
 
 from supply_lake.curate import rejects
-from supply_lake.curate.cast import CastResult, cast_column, polars_type
+from supply_lake.curate.cast import CastResult, as_text, cast_column, polars_type
 from supply_lake.curate.columns import Matching, match
 from supply_lake.curate.contract import FAILURES, broken, judging, key_problems
 from supply_lake.curate.raw import RawChunk
+from supply_lake.curate.totals import Sum, sums_of
 from supply_lake.datasets.spec import DatasetSpec, Evolution
 
 OPTIONAL_COLUMNS = ("json", "jsonl")
@@ -38,6 +39,7 @@ class Sifted:
     rules: Counter[str] = field(default_factory=Counter)
     notes: Counter[str] = field(default_factory=Counter)
     problem: str = ""
+    sums: list[Sum] = field(default_factory=list)
 
 
 class Sifter:
@@ -80,6 +82,7 @@ class Sifter:
             rules=_rules(failures, chunk),
             notes=notes,
             problem=matching.problem if self.spec.evolution is Evolution.FREEZE else "",
+            sums=sums_of(self.spec, typed, src),
         )
 
     def _cast(self, raw: pl.DataFrame, matching: Matching) -> tuple[pl.DataFrame, pl.DataFrame, Counter[str]]:
@@ -94,9 +97,8 @@ class Sifter:
             result = cast_column(raw[file_name], column, self.spec)
             values.append(result.values.alias(column.name))
             failures += _failures(result)
-            if result.coerced:
-                coerced[f"values of {column.name!r} were written as floats and read as {column.dtype}"] += result.coerced
-        values += [raw[file].cast(pl.String).alias(name) for name, file in matching.extras.items()]
+            coerced.update(result.notes)
+        values += [as_text(raw[file]).alias(name) for name, file in matching.extras.items()]
         frame = pl.DataFrame(values) if values else pl.DataFrame()
         return frame, pl.concat(failures) if failures else pl.DataFrame(schema=FAILURES), coerced
 
@@ -135,14 +137,11 @@ class Sifter:
 
 
 def _failures(result: CastResult) -> list[pl.DataFrame]:
-    failure = result.failure
-    if failure is None:
-        return []
-    rows = failure.rows.arg_true()
     return [
-        pl.DataFrame({"row": rows.cast(pl.Int64), "value": failure.raw.gather(rows)})
+        pl.DataFrame({"row": (rows := failure.rows.arg_true()).cast(pl.Int64), "value": failure.raw.gather(rows)})
         .with_columns(pl.lit(failure.column).alias("column"), pl.lit(failure.reason).alias("reason"))
         .select(list(FAILURES))
+        for failure in result.failures
     ]
 
 

@@ -1,5 +1,8 @@
 """Pass 1: every object of a batch, read once, sifted in parallel and kept for pass 2.
 
+An object is read file by file: itself, or the members of an archive. Each is a part with a name and a number of its own, which
+its rows carry; what comes of an object is told of the object whole.
+
 What belongs here: streaming objects through readers and the sifter, and the outcome of every object. What does not: looking at
 several rows at once (``settle``).
 """
@@ -8,18 +11,20 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from functools import partial
 from itertools import groupby
 from pathlib import Path
 
 import polars as pl
 
-from supply_lake.curate import rejects
-from supply_lake.curate.raw import BadRecord, EmptyObject, RawChunk
+from supply_lake.curate import rejects, totals
+from supply_lake.curate.archive import files_in
+from supply_lake.curate.raw import BadRecord, EmptyObject, RawChunk, Readable, Told
 from supply_lake.curate.read_csv import CsvReader
 from supply_lake.curate.read_json import read_document, read_lines
 from supply_lake.curate.read_parquet import read_parquet
@@ -29,6 +34,7 @@ from supply_lake.curate.source import PlainBytes, Source
 from supply_lake.curate.spool import Spool
 from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.errors import ObjectChanged, ObjectError, ObjectGone
+from supply_lake.storage.layout import MEMBER, member_key
 
 GROUP_BYTES = 16 * 1024 * 1024  # small objects are sifted together: validation has a fixed cost per call
 GROUP_PIECES = 500
@@ -56,13 +62,30 @@ class SourceOutcome:
     rejected: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One file of an object. ``owner`` is the place of its object's outcome.
+
+    ``totals`` are its control totals; ``None`` when only its rejected rows are read.
+    """
+
+    owner: int
+    totals: list[tuple[str, str]] | None
+
+
 @dataclass(slots=True)
 class Reading:
-    """The result of pass 1. ``good`` and ``aside`` are spools of frames; the other fields count and tell."""
+    """The result of pass 1. ``good`` and ``aside`` are spools of frames; the other fields count and tell.
+
+    ``_src`` of the good rows counts ``parts``; ``names`` has what the rows of each say they come from.
+    """
 
     good: Spool
     aside: Spool
     outcomes: list[SourceOutcome]
+    parts: list[Part] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    sums: dict[tuple[int, str], Decimal] = field(default_factory=lambda: defaultdict(Decimal))
     rules: Counter[str] = field(default_factory=Counter)
     notes: Counter[str] = field(default_factory=Counter)
     problem: str = ""
@@ -70,9 +93,9 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """Some records of one source, parsed or to be parsed by a worker; ``end`` carries the source's outcome instead."""
+    """Some records of one part, parsed or to be parsed by a worker."""
 
-    source: int
+    part: int
     parse: Callable[[], RawChunk]
     bytes: int
 
@@ -92,20 +115,22 @@ def read_all(
         outcomes=[SourceOutcome(name) for name in names],
     )
     threads = options.threads or os.cpu_count() or 1
-    work = [(Sifter(spec, landing_date), _pieces(spec, sources, reading.outcomes, scratch))]
+    work = [(Sifter(spec, landing_date), _pieces(spec, sources, reading, scratch))]
     for published in (False, True) if kept.keys else ():
         sifter = Sifter(as_written(spec, published=published), landing_date)
-        work.append((sifter, _kept_pieces(spec, kept, names, published=published)))
+        work.append((sifter, _kept_pieces(spec, kept, reading, published=published)))
     with ThreadPoolExecutor(threads) as pool:
         waiting: deque[Future[list[Sifted]]] = deque()
         for sifter, pieces in work:
             for group in _groups(pieces):
-                waiting.append(pool.submit(_sift_group, sifter, group, names))
+                waiting.append(pool.submit(_sift_group, sifter, group, reading.names))
                 if len(waiting) > threads:
                     _keep(reading, waiting.popleft().result())
         for future in waiting:
             _keep(reading, future.result())
-    _drop_broken(reading, names)
+    if spec.expect_total is not None:
+        _reconcile(spec, reading)
+    _drop_broken(reading)
     _count(reading)
     return reading
 
@@ -113,20 +138,13 @@ def read_all(
 # --- reading
 
 
-def _pieces(spec: DatasetSpec, sources: Sequence[Source], outcomes: list[SourceOutcome], scratch: Path) -> Iterator[_Piece]:
+def _pieces(spec: DatasetSpec, sources: Sequence[Source], reading: Reading, scratch: Path) -> Iterator[_Piece]:
     for at, source in enumerate(sources):
-        outcome = outcomes[at]
-        seen = False
+        outcome = reading.outcomes[at]
         try:
             with PlainBytes(source) as stream:
-                for piece in _read_one(spec, stream, at, scratch):
-                    seen = True
-                    yield piece
+                yield from _read_parts(spec, stream, at, reading, scratch)
                 outcome.sha256 = stream.finish()
-            if not seen:
-                outcome.outcome, outcome.reason = "empty", "header only"
-        except EmptyObject as empty:
-            outcome.outcome, outcome.reason = "empty", str(empty)
         except ObjectError as error:
             outcome.outcome = _OUTCOMES.get(type(error), "unreadable")
             outcome.reason = str(error)
@@ -135,25 +153,51 @@ def _pieces(spec: DatasetSpec, sources: Sequence[Source], outcomes: list[SourceO
 _OUTCOMES: dict[type[ObjectError], str] = {ObjectGone: "gone", ObjectChanged: "changed"}
 
 
-def _read_one(spec: DatasetSpec, stream: PlainBytes, at: int, scratch: Path) -> Iterator[_Piece]:
+def _read_parts(spec: DatasetSpec, stream: PlainBytes, at: int, reading: Reading, scratch: Path) -> Iterator[_Piece]:
+    empty, seen = "header only", False
+    try:
+        for member, file in files_in(stream, spec.format.members, scratch, reading.notes):
+            told = Told()
+            reading.parts.append(Part(at, told.totals))
+            reading.names.append(member_key(stream.key, member))
+            try:
+                for piece in _read_one(spec, file, told, len(reading.parts) - 1, scratch):
+                    seen = True
+                    yield piece
+            except EmptyObject as reason:
+                empty = str(reason)
+            reading.notes.update(told.notes)
+    except EmptyObject as reason:
+        empty = str(reason)
+    if not seen:
+        reading.outcomes[at].outcome, reading.outcomes[at].reason = "empty", empty
+
+
+def _read_one(spec: DatasetSpec, file: Readable, told: Told, part: int, scratch: Path) -> Iterator[_Piece]:
     if spec.format.type == "csv":
-        reader = CsvReader(stream, spec.format, tuple(column.names_in_files[0] for column in spec.columns))
+        reader = CsvReader(file, spec.format, tuple(column.names_in_files[0] for column in spec.columns), told)
         for cut in reader.cuts():
-            yield _Piece(at, partial(reader.parse, cut), len(cut.data))
+            yield _Piece(part, partial(reader.parse, cut), len(cut.data))
         return
     if spec.format.type == "parquet":
-        scratch.mkdir(parents=True, exist_ok=True)
-        chunks = read_parquet(stream, scratch)
+        chunks = read_parquet(file, scratch)
+    elif spec.format.type == "jsonl":
+        chunks = read_lines(file, spec, told)
     else:
-        chunks = read_lines(stream, spec) if spec.format.type == "jsonl" else read_document(stream, spec)
+        chunks = read_document(file, spec, told)
     for chunk in chunks:
-        yield _Piece(at, partial(_same, chunk), max(int(chunk.frame.estimated_size()), 1))
+        yield _Piece(part, partial(_same, chunk), max(int(chunk.frame.estimated_size()), 1))
 
 
-def _kept_pieces(spec: DatasetSpec, kept: Kept, names: Sequence[str], *, published: bool) -> Iterator[_Piece]:
-    places = {name: at for at, name in enumerate(names)}
-    for key, chunk in read_rejects(kept, spec, published=published):
-        yield _Piece(places[key], partial(_same, chunk), max(int(chunk.frame.estimated_size()), 1))
+def _kept_pieces(spec: DatasetSpec, kept: Kept, reading: Reading, *, published: bool) -> Iterator[_Piece]:
+    owners = {one.key: at for at, one in enumerate(reading.outcomes)}
+    parts: dict[str, int] = {}
+    for name, key, chunk in read_rejects(kept, spec, published=published):
+        if name not in parts:
+            parts[name] = len(reading.parts)
+            reading.parts.append(Part(owners[key], None))
+            reading.names.append(name)
+        yield _Piece(parts[name], partial(_same, chunk), max(int(chunk.frame.estimated_size()), 1))
 
 
 def _same(chunk: RawChunk) -> RawChunk:
@@ -178,7 +222,7 @@ def _groups(pieces: Iterator[_Piece]) -> Iterator[list[_Piece]]:
 
 def _sift_group(sifter: Sifter, group: Sequence[_Piece], names: Sequence[str]) -> list[Sifted]:
     """Pieces that follow each other and have one header are sifted in one go."""
-    parsed = [(piece.source, piece.parse()) for piece in group]
+    parsed = [(piece.part, piece.parse()) for piece in group]
     by_header = groupby(parsed, key=lambda one: list(one[1].frame.schema.items()))
     return [sifter.sift(*_joined([*run]), names) for _, run in by_header]
 
@@ -206,6 +250,8 @@ def _keep(reading: Reading, sifted: Sequence[Sifted]) -> None:
         reading.rules.update(one.rules)
         reading.notes.update(one.notes)
         reading.problem = reading.problem or one.problem
+        for part, column, total in one.sums:
+            reading.sums[part, column] += total
 
 
 # --- the outcome of every object
@@ -213,25 +259,47 @@ def _keep(reading: Reading, sifted: Sequence[Sifted]) -> None:
 
 def leave(reading: Reading, keys: Collection[str]) -> None:
     """Take these objects out as if they had not been given; they must have no good rows."""
-    _filter(reading.aside, ~pl.col("source").is_in(list(keys)))
+    parts = zip(reading.names, reading.parts, strict=True)
+    names = [name for name, part in parts if reading.outcomes[part.owner].key in keys]
+    _filter(reading.aside, ~pl.col("source").is_in([*keys, *names]))
     for one in reading.outcomes:
         if one.key in keys:
             one.outcome, one.landed, one.rejected = LEFT, 0, 0
 
 
-def _drop_broken(reading: Reading, names: Sequence[str]) -> None:
+def _reconcile(spec: DatasetSpec, reading: Reading) -> None:
+    """Hold every file to its control totals; an object that falls short of one is as good as cut off."""
+    rows = Counter({name: held for (name,), held in reading.aside.shares().items()})
+    for (part, _), held in reading.good.shares().items():
+        rows[reading.names[part]] += held
+    books = totals.Reconciliation(spec)
+    for at, part in enumerate(reading.parts):
+        outcome, name = reading.outcomes[part.owner], reading.names[at]
+        if outcome.outcome in ("read", "empty") and part.totals is not None:
+            sums = {column: reading.sums[at, column] for column in spec.expect_total.sums} if spec.expect_total else {}
+            problem = books.problem(part.totals, rows[name], sums)
+            if problem:
+                member = name.removeprefix(outcome.key).removeprefix(MEMBER)
+                outcome.outcome, outcome.reason = "unreadable", f"its member {member!r} {problem}" if member else problem
+    reading.notes.update(books.notes)
+
+
+def _drop_broken(reading: Reading) -> None:
     """Take out what was read of objects that broke off; an unreadable object is one rejected record instead."""
-    broken = [at for at, one in enumerate(reading.outcomes) if one.outcome in ("unreadable", "gone", "changed")]
+    broken = {at for at, one in enumerate(reading.outcomes) if one.outcome in ("unreadable", "gone", "changed")}
     if not broken:
         return
-    keys = [names[at] for at in broken]
-    _filter(reading.good, ~pl.col("_src").is_in(broken))
-    _filter(reading.aside, ~pl.col("source").is_in(keys))
+    parts = [at for at, part in enumerate(reading.parts) if part.owner in broken]
+    _filter(reading.good, ~pl.col("_src").is_in(parts))
+    _filter(reading.aside, ~pl.col("source").is_in([reading.names[at] for at in parts]))
+    keys = [one.key for one in reading.outcomes]
     unreadable = [
-        BadRecord(None, "", reading.outcomes[at].reason, at) for at in broken if reading.outcomes[at].outcome == "unreadable"
+        BadRecord(None, "", reading.outcomes[at].reason, at)
+        for at in sorted(broken)
+        if reading.outcomes[at].outcome == "unreadable"
     ]
     if unreadable:
-        reading.aside.append(rejects.from_bad_records(names, unreadable))
+        reading.aside.append(rejects.from_bad_records(keys, unreadable))
         reading.rules.update(["the object cannot be read"] * len(unreadable))
 
 
@@ -245,12 +313,13 @@ def _filter(spool: Spool, keep: pl.Expr) -> None:
 
 
 def _count(reading: Reading) -> None:
-    by_key = {one.key: one for one in reading.outcomes}
-    for (key,), rows in reading.aside.shares().items():
-        by_key[key].rejected += rows
-        by_key[key].landed += rows
-    for (at, _), rows in reading.good.shares().items():
-        reading.outcomes[at].landed += rows
+    owners = {one.key: one for one in reading.outcomes}
+    owners.update((name, reading.outcomes[part.owner]) for name, part in zip(reading.names, reading.parts, strict=True))
+    for (name,), rows in reading.aside.shares().items():
+        owners[name].rejected += rows
+        owners[name].landed += rows
+    for (part, _), rows in reading.good.shares().items():
+        reading.outcomes[reading.parts[part].owner].landed += rows
     for one in reading.outcomes:
         if one.outcome == "read" and one.landed == 0:
             one.outcome, one.reason = "empty", "header only"

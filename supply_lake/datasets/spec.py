@@ -20,6 +20,7 @@ from pydantic_core import PydanticCustomError
 from supply_lake.datasets.column import Column, check_problems
 from supply_lake.datasets.format import Format
 from supply_lake.datasets.model import Declared, Names, PythonName
+from supply_lake.datasets.totals import ExpectTotal, total_problems
 from supply_lake.storage.layout import KeyPattern
 
 NAME = r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$"  # `__` sets apart the views `<name>__rows` and `<name>__rejects`
@@ -124,6 +125,9 @@ class DatasetSpec(Declared):
     row_checks: tuple[PythonName, ...] = Field(
         (), description="`module:function` taking a polars DataFrame, giving a boolean Series."
     )
+    expect_total: ExpectTotal | None = Field(
+        None, description="Control totals that every file carries; a file that disagrees with its own is set aside whole."
+    )
     freshness: Freshness | None = Field(None, description="When the dataset counts as late.")
     schedule: str | None = Field(
         None, pattern=_CRON, description="Cron line on which pending files are looked for besides the sensor."
@@ -169,6 +173,9 @@ class DatasetSpec(Declared):
             if name is not None and name not in known:
                 field = ".".join(str(part) for part in at if isinstance(part, str))
                 yield at, f"`{field}` names {name!r}, which is no declared column; declare it under `columns`"
+        if self.expect_total is not None:
+            for below, text in total_problems(self.expect_total, self.format, self.columns):
+                yield ("expect_total", *below), text
 
     def _key_problems(self) -> Iterator[Problem]:
         date = self.partition_date.column

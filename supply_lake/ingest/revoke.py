@@ -160,8 +160,20 @@ class _Revocation:
         for one in self.revoked:
             if one.files and not one.live:
                 raise self._not_live(one)
+            if not one.files and one.mode != Mode.APPEND:
+                self._refuse_rows_beside(one)
         before = [self.records.by_id[one] for revocation in self.revoked for one in revocation.supersedes]
         return self._writer.restored([one for one in self.revoked if one.live], [one for one in before if one.files])
+
+    def _refuse_rows_beside(self, revocation: Snapshot) -> None:
+        """What comes back to an empty date must not stand beside rows that came to it since."""
+        here = [one for one in self.records.snapshots if one.live and one.partition == revocation.partition]
+        later = [one for one in here if one.id not in self._ids]
+        if later:
+            raise NotRevocable(
+                f"{self.name} cannot be revoked: snapshot {later[-1].id} of {revocation.partition} is live by now, and what "
+                "comes back would stand beside it; revoke that one first"
+            )
 
     def _rebuilt(self) -> Iterator[Instead]:
         gone = self._ids | {one.id for one in self.records.snapshots if one.revoked_by is not None}

@@ -26,6 +26,7 @@ from supply_lake.query.live_set import LiveSet
 from supply_lake.query.relations import LakeFile, Relations, quoted
 from supply_lake.snapshots.records import Snapshot
 from supply_lake.snapshots.standing import Rejects
+from supply_lake.storage.layout import MEMBER
 from supply_lake.storage.object_store import ObjectStore
 
 LINEAGE = {"_partition_date": "DATE", "_snapshot_id": "VARCHAR", "_source": "VARCHAR", "_line": "BIGINT"}
@@ -87,14 +88,20 @@ def rejects_view(relations: Relations, store: ObjectStore, spec: DatasetSpec, st
     if not files:
         return {name: _empty({**REJECTS, "_partition_date": "DATE", "_snapshot_id": "VARCHAR"})}
     gone = [
-        f"(_file_snapshot = {quoted(one.snapshot.id)} AND {which} IN ({', '.join(map(quoted, keys))}))"
+        f"(_file_snapshot = {quoted(one.snapshot.id)} AND {which} AND {_comes_from(keys)})"
         for one in standing
-        for which, keys in (("source", one.except_sources), ("outcome = 'rejected' AND source", one.except_rejected))
+        for which, keys in (("true", one.except_sources), ("outcome = 'rejected'", one.except_rejected))
         if keys
     ]
     where = f" WHERE NOT ({' OR '.join(gone)})" if gone else ""
     listed = f"{_list(REJECTS)}, _partition_date, _file_snapshot AS _snapshot_id"
     return {name: f"SELECT {listed} FROM {relations.over(store, files)}{where}"}
+
+
+def _comes_from(keys: Sequence[str]) -> str:
+    """Whether a row's source is one of these landing keys, or a file in the archive that one of them names."""
+    listed = ", ".join(map(quoted, keys))
+    return f"(source IN ({listed}) OR regexp_replace(source, '^(.*){MEMBER}.*$', '\\1') IN ({listed}))"
 
 
 def duckdb_type(kind: DataType) -> str:

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from supply_lake.errors import ObjectGone
 from supply_lake.snapshots.records import DataFile, Rows, Snapshot, Status
+from supply_lake.storage.layout import landing_key
 from supply_lake.storage.object_store import ObjectStore
 
 _BLOCK = 1024 * 1024
@@ -48,17 +49,18 @@ class Counted:
 def count(lake: ObjectStore, rejects: ObjectStore, snapshot: Snapshot, on_file: Callable[[int], None]) -> Counted:
     """Read every file of the snapshot once for its bytes, and its lineage columns for their rows."""
     found = Counted()
+    keys = {source.key for source in snapshot.sources}
     for file in snapshot.files:
         for origin, source, rows in _groups(lake, file, ("_snapshot_id", "_source"), found):
             found.total += rows
             if origin == snapshot.id:
-                found.published[source] += rows
+                found.published[landing_key(source, keys)] += rows
             else:
                 found.carried[origin] += rows
         on_file(file.bytes)
     for file in snapshot.rejects:
         for outcome, source, rows in _groups(rejects, file, ("outcome", "source"), found):
-            (found.rejected if outcome == "rejected" else found.deduplicated)[source] += rows
+            (found.rejected if outcome == "rejected" else found.deduplicated)[landing_key(source, keys)] += rows
         on_file(file.bytes)
     return found
 

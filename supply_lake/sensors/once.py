@@ -24,7 +24,8 @@ from supply_lake.ingest.stores import Stores
 from supply_lake.landing.ledger import ObjectState
 from supply_lake.resources.instance import answering, open_instance, quiet
 from supply_lake.resources.stores import LakeStores
-from supply_lake.sensors.landing import NAME, NOTHING_NEW, Patience, landing_sensor
+from supply_lake.sensors.landing import NAME, NOTHING_NEW, landing_sensor
+from supply_lake.sensors.lookout import Patience
 from supply_lake.sensors.requests import under_way
 from supply_lake.settings import Settings
 from supply_lake.snapshots.records import Batch
@@ -80,7 +81,7 @@ class _Session:
     ) -> None:
         self.instance, self.stores, self.on_batch = instance, stores, on_batch
         patience = Patience(seconds=0, for_writers=settings.settle_seconds + 1, after_outage=dt.timedelta())
-        sensor = landing_sensor(settings, registry, patience=patience, names=names)
+        sensor = landing_sensor(settings, patience=patience, names=names)
         self.definitions = dg.Definitions(
             assets=[asset for spec in registry.values() for asset in (landing_asset(spec), lake_asset(spec))],
             sensors=[sensor],

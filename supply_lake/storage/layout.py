@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Container
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import takewhile
@@ -15,6 +16,7 @@ from itertools import takewhile
 import uuid_utils
 
 LONGEST_KEY = 1024  # bytes, as on S3
+MEMBER = "!/"  # between a landing key and the path of a file in the archive that it names
 _PLACEHOLDERS = {
     "{yyyy}": r"(?P<yyyy>[0-9]{4})",
     "{mm}": r"(?P<mm>[0-9]{2})",
@@ -47,6 +49,19 @@ def key_fault(key: str) -> str:
     if len(key.encode(errors="surrogateescape")) > LONGEST_KEY:
         return f"the key is longer than {LONGEST_KEY} bytes"
     return ""
+
+
+def member_key(key: str, member: str) -> str:
+    """What rows say they come from: the landing key, and within an archive ``key!/member``."""
+    return f"{key}{MEMBER}{member.replace(MEMBER, '!_/')}" if member else key
+
+
+def landing_key(source: str, keys: Container[str]) -> str:
+    """The landing key of what a row says it comes from.
+
+    :param keys: the keys it may be; a key may have a ``!/`` of its own
+    """
+    return source if source in keys else source.rpartition(MEMBER)[0] or source
 
 
 def new_snapshot_id() -> str:

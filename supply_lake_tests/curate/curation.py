@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import io
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from supply_lake.curate.rejects import SCHEMA
 from supply_lake.datasets.spec import DatasetSpec
 
 DAY = dt.date(2026, 11, 1)
+CHUNKS = [1, 2, 3, 7, 64]
 CSV_CHUNK = read_csv.CHUNK_BYTES
 Opener = Callable[[], Any]
 
@@ -34,6 +36,9 @@ def dataset(*columns: dict[str, Any] | str, **fields: Any) -> DatasetSpec:
 
 def column(name: str, type: str = "string", **fields: Any) -> dict[str, Any]:
     return {"name": name, "type": type, **fields}
+
+
+AB = dataset("a", "b")
 
 
 @dataclass
@@ -114,6 +119,29 @@ def curate(
             _adds_up(done, settled)
         assert not scratch.exists()
     return done
+
+
+def all_of_it(done: Curated) -> tuple[Any, ...]:
+    """All that must not depend on how a file was read."""
+    outcomes = [(one.outcome, one.reason) for one in done.outcomes]
+    return done.values, done.lines, done.set_aside(), done.reasons(), done.raws(), done.notes, outcomes
+
+
+def at_every_chunk(data: bytes | str, spec: DatasetSpec = AB) -> Curated:
+    """What comes out of a CSV file, the same whatever the chunk size, and whichever parser reads it."""
+    whole = curate(spec, data)
+    for chunk in CHUNKS:
+        assert all_of_it(curate(spec, data, csv_chunk=chunk)) == all_of_it(whole), chunk
+    with exactly():
+        assert all_of_it(curate(spec, data)) == all_of_it(whole)
+    return whole
+
+
+@contextmanager
+def exactly() -> Iterator[None]:
+    """Arrow never gets to see a buffer of CSV."""
+    with patch.object(read_csv.CsvReader, "_well_formed_end", return_value=None):
+        yield
 
 
 def _any(settled: Any, date: dt.date) -> bool:

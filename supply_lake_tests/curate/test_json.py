@@ -179,3 +179,156 @@ def _keeps_json(done: Curated, records: list[Any]) -> None:
         wanted = records[row["_line"] - 1].get("a")
         # An empty text is null, as everywhere.
         assert row["a"] is None if wanted in (None, "") else json.loads(row["a"]) == wanted
+
+
+# --- nested objects, flattened or kept
+
+FLAT = {"id": "a", "ship_to": {"city": "Köln", "geo": {"lat": 50.10, "lon": None}}, "tags": ["x", "y"], "none": {}}
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "json"])
+def test_p10_nested_objects_are_flattened_when_declared(kind: str) -> None:
+    columns = (
+        "id",
+        column("city", source="ship_to_city"),
+        column("ship_to_geo_lat", "decimal(6,3)"),
+        column("tags", "list<string>"),
+    )
+    spec = dataset(*columns, format={"type": kind, "flatten": True})
+    text = json.dumps(FLAT)
+    done = curate(spec, text if kind == "jsonl" else f"[{text}]")
+    assert done.frame.select("id", "city", "ship_to_geo_lat", "tags", "ship_to_geo_lon").rows() == [
+        ("a", "Köln", Decimal("50.100"), ["x", "y"], None)
+    ]
+    assert "none" not in done.frame.columns
+
+
+def test_p10_an_object_that_is_declared_as_a_column_is_not_flattened() -> None:
+    spec = dataset(
+        "id", column("Geo", "struct<lat:float64,lon:float64>", source="ship_to_GEO"), format={"type": "jsonl", "flatten": True}
+    )
+    done = curate(spec, json.dumps(FLAT))
+    assert done.frame.select("id", "Geo", "ship_to_city").rows() == [("a", {"lat": 50.1, "lon": None}, "Köln")]
+
+
+def test_p10_two_fields_that_flatten_to_one_column_are_set_aside() -> None:
+    spec = dataset("id", format={"type": "jsonl", "flatten": True})
+    done = curate(spec, '{"id":"a","x":{"y":1}}\n{"id":"b","x":{"y":1},"x_y":2}\n')
+    assert done.frame["id"].to_list() == ["a"]
+    assert done.reasons() == ["two of its fields are the column 'x_y'; declare one of them with a dotted path"]
+
+
+@pytest.mark.parametrize("flatten", [False, True])
+def test_p10_what_is_left_of_an_object_that_a_path_was_taken_from_is_kept(flatten: bool) -> None:
+    spec = dataset(column("sku", source="item.sku"), format={"type": "jsonl", "flatten": flatten})
+    done = curate(spec, '{"item":{"sku":"007","size":{"w":1.50}}}\n{"item":{"sku":null}}\n{"item":{}}\n{"item":7}\n')
+    assert done.frame["sku"].to_list() == ["007", None, None, None]
+    assert done.frame["item_size_w" if flatten else "item"].to_list()[0] == ("1.50" if flatten else '{"size":{"w":1.50}}')
+    assert "7" in done.frame["item"].to_list()
+
+
+def test_p10_a_name_with_a_dot_is_found_as_it_is() -> None:
+    spec = dataset(column("rate", "decimal(4,1)", source="emp.var.rate"), format={"type": "jsonl"})
+    assert curate(spec, '{"emp.var.rate":-1.8}\n').values == [(Decimal("-1.8"),)]
+
+
+def test_p10_fields_that_a_struct_does_not_declare_are_left_out_and_counted() -> None:
+    spec = dataset("id", column("s", "struct<a:int64>"), format={"type": "jsonl"})
+    done = curate(spec, '{"id":"a","s":{"a":1,"b":2}}\n{"id":"b","s":{"b":3}}\n')
+    assert done.values == [("a", {"a": 1}), ("b", {"a": None})]
+    assert "field 'b' of 's' is not declared and was left out (2 times)" in done.notes
+
+
+def test_p10_records_with_more_fields_than_a_table_has_columns_are_set_aside_whole() -> None:
+    record = {"id": "a", **{f"k{n}": n for n in range(20_000)}}
+    done = curate(LINES, json.dumps(record) + "\n")
+    assert done.outcomes[0].outcome == "unreadable"
+    assert "different fields" in done.outcomes[0].reason
+
+
+def test_p10_records_with_many_different_fields_do_not_need_memory_for_all_at_once() -> None:
+    done = curate(dataset("id", format={"type": "jsonl"}), "".join(f'{{"id":"{n}","k{n}":1}}\n' for n in range(3000)))
+    assert done.rows.published == 3000
+    assert done.frame.width == 3001 + 3
+
+
+# --- text that is none
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-8-sig", "latin-1"])
+@pytest.mark.parametrize("kind", ["jsonl", "json"])
+def test_p1_json_in_its_declared_encoding(kind: str, encoding: str) -> None:
+    spec = dataset("id", format={"type": kind, "encoding": encoding})
+    text = '{"id":"é"}\n'
+    assert curate(spec, (text if kind == "jsonl" else f"[{text}]").encode(encoding)).values == [("é",)]
+
+
+def test_p1_bytes_that_are_no_text_spoil_a_line_but_a_whole_document() -> None:
+    done = curate(dataset("id", format={"type": "jsonl", "encoding": "cp1252"}), b'{"id":"\xe9"}\n{"id":"\x81"}\n')
+    assert done.values == [("é",)]
+    assert done.raws() == ['{"id":"\\x81"}']
+    assert curate(dataset("id", format={"type": "json"}), b'[{"id":"\xff"}]').outcomes[0].outcome == "unreadable"
+
+
+def test_p1_half_of_a_surrogate_pair_is_no_text() -> None:
+    whole, half = r'{"id":"\ud83d\ude00 \\ud83d"}', r'{"id":"\ud83d"}'
+    lines = curate(dataset("id", format={"type": "jsonl"}), f'{whole}\n{half}\n{{"id":"\\udc00"}}\n')
+    assert lines.values == [("\U0001f600 \\ud83d",)]
+    assert lines.reasons() == ["has half of a surrogate pair, which is no text"] * 2
+    document = dataset("id", format={"type": "json"})
+    assert curate(document, f"[{whole}]").values == lines.values
+    for text in (half, r'{"id":"\ud83d\u0041"}', r'{"id":"\\\ud83d"}', r'{"id":"\udc00"}'):
+        done = curate(document, f'[{{"id":"a"}},{text}{" " * 70_000}]')
+        assert (done.outcomes[0].outcome, done.rows.landed) == ("unreadable", 1), text
+
+
+@pytest.mark.parametrize("size", [65_536 - 9, 65_536 - 6, 65_536 - 3])
+def test_p1_half_of_a_pair_is_seen_wherever_a_block_ends(size: int) -> None:
+    document = dataset("id", format={"type": "json"})
+    fill = "x" * size
+    assert curate(document, f'[{{"id":"{fill}\\ud83d\\ude00"}}]').values == [(f"{fill}\U0001f600",)]
+    assert curate(document, f'[{{"id":"{fill}\\\\ud83d"}}]').values == [(f"{fill}\\ud83d",)]
+    assert curate(document, f'[{{"id":"{fill}\\ud83d"}}]').rows.rejected == 1
+
+
+# --- documents that would take a parser down
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[" * 200_000, '{"a":' * 200_000, '[{"id":' + "[" * 200_000, "[{" + '"id":{' * 200_000, '{"data":' + "[" * 200_000],
+    ids=["lists", "objects", "lists in a record", "objects in a record", "lists beside the records"],
+)
+def test_p10_a_hundred_thousand_levels_cost_no_more_than_their_bytes(text: str) -> None:
+    assert curate(ARRAY, text).outcomes[0].outcome == "unreadable"
+    assert curate(LINES, text).rows.rejected == 1
+
+
+def test_p10_a_deep_record_is_set_aside_alone() -> None:
+    deep = "[" * 5000 + "]" * 5000
+    done = curate(ARRAY, f'[{{"id":"a"}},{{"id":{deep}}},{{"id":"b"}}]')
+    assert [row[0] for row in done.values] == ["a", "b"]
+    assert done.reasons() == ["is nested too deep"]
+    aside = dataset(*COLUMNS, format={"type": "json", "records_path": "r"})
+    assert [row[0] for row in curate(aside, f'{{"m":{deep},"r":[{{"id":"a"}}]}}').values] == ["a"]
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "-" + "9" * 5000, "1e99999999999999999999"])
+def test_p8_numbers_that_no_machine_holds_spoil_no_more_than_they_must(number: str) -> None:
+    assert curate(ARRAY, f'[{{"id":{number}}}]').outcomes[0].outcome == "unreadable"
+    done = curate(LINES, f'{{"id":"a"}}\n{{"n":{number}}}\n')
+    assert [row[0] for row in done.values] == ["a"]
+    assert done.rows.rejected == 1
+
+
+def test_p8_infinity_and_not_a_number_are_no_json() -> None:
+    for word in ("NaN", "Infinity", "-Infinity"):
+        assert curate(LINES, f'{{"id":"a"}}\n{{"n":{word}}}\n').reasons() == [f"is no JSON: {word} is no number"]
+        assert curate(ARRAY, f'[{{"n":{word}}}]').outcomes[0].outcome == "unreadable"
+    done = curate(dataset("a", column("j", "json")), "a,j\nx,NaN\ny,1\n")
+    assert done.values == [("y", "1")]
+
+
+def test_o4_white_space_before_a_document_is_no_end_of_it() -> None:
+    assert curate(ARRAY, " " * 3_000_000 + '[{"id":"x"}]').rows.published == 1
+    assert curate(ARRAY, "\n" * 3_000_000).outcomes[0].reason == "whitespace only"

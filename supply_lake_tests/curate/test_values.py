@@ -12,17 +12,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from supply_lake_tests.curate.curation import column, curate, dataset
+from supply_lake_tests.curate.curation import Curated, column, curate, dataset
 
 UTC = dt.UTC
 
 
-def cast(texts: list[str], kind: str, form: dict[str, Any] | None = None, **fields: Any) -> tuple[list[Any], list[str]]:
-    """Published values, and the raw values that were rejected, of one column of CSV."""
+def curated(texts: list[str], kind: str, form: dict[str, Any] | None = None, **fields: Any) -> Curated:
+    """One column of CSV, beside the number of its row."""
     spec = dataset(
         "id", column("v", kind, **fields), format={"type": "csv", **(form or {}), "delimiter": "|"}, error_threshold=1.0
     )
-    done = curate(spec, "id|v\n" + "".join(f"{at}|{text}\n" for at, text in enumerate(texts)))
+    return curate(spec, "id|v\n" + "".join(f"{at}|{text}\n" for at, text in enumerate(texts)))
+
+
+def cast(texts: list[str], kind: str, form: dict[str, Any] | None = None, **fields: Any) -> tuple[list[Any], list[str]]:
+    """Published values, and the raw values that were rejected."""
+    done = curated(texts, kind, form, **fields)
     assert all(reasons == [("v", value)] for _, reasons in done.set_aside() for value in [reasons[0][1]])
     return [row[1] for row in done.values], [reasons[0][1] for _, reasons in done.set_aside()]
 
@@ -93,8 +98,65 @@ def test_p8_declared_marks() -> None:
     assert cast(["1 234", "1 23"], "int64", {"thousands_mark": " "}) == ([1234], ["1 23"])
 
 
-def test_p8_accounting_forms_and_percents_are_no_numbers() -> None:
-    assert cast(["(12.5)", "12%", "$5", "5-"], "float64") == ([], ["(12.5)", "12%", "$5", "5-"])
+def test_p8_spaces_and_apostrophes_that_only_look_alike_are_marks_too() -> None:
+    assert cast(["1\u00a0234", "1\u202f234", "1\u2009234"], "int64", {"thousands_mark": " "}) == ([1234, 1234], ["1\u2009234"])
+    assert cast(["1'234.5", "1’234.5"], "float64", {"thousands_mark": "'"}) == ([1234.5, 1234.5], [])
+
+
+def test_p8_accounting_forms_and_percents_are_no_numbers_unless_declared() -> None:
+    forms = ["(12.5)", "12%", "$5", "5-"]
+    assert cast(forms, "float64") == ([], forms)
+    assert cast(forms, "float64", {"accounting": True}) == ([-12.5, -5.0], ["12%", "$5"])
+    assert cast(forms, "float64", {"percent": True}) == ([0.12], ["(12.5)", "$5", "5-"])
+    assert cast(forms, "float64", {"currency": ["$"]}) == ([5.0], ["(12.5)", "12%", "5-"])
+
+
+def test_p8_negative_numbers_in_the_forms_of_accounting() -> None:
+    form = {"accounting": True, "thousands_mark": ","}
+    bad = ["(-5)", "-5-", "()", "-", "((5))", "(5", "5)", "5--"]
+    good = ["(1,234.50)", "1,234.50-", "( 5 )", "5 -", "-5", "7"]
+    assert cast(good + bad, "decimal(12,2)", form) == (
+        [Decimal(one) for one in ("-1234.50", "-1234.50", "-5.00", "-5.00", "-5.00", "7.00")],
+        bad,
+    )
+    assert cast(["(5)", "5-"], "int64", form) == ([-5, -5], [])
+
+
+def test_p8_percents_are_hundredths_without_rounding() -> None:
+    good = {"12.5%": "0.125", "5 %": "0.05", "-0.1%": "-0.001", "1234%": "12.34", ".5%": "0.005", "100.%": "1", "0.3": "0.3"}
+    bad = ["%", "12.345%", "1e1%", "12%%", "x%"]
+    values, rejected = cast([*good, *bad], "decimal(6,4)", {"percent": True})
+    assert values == [Decimal(one).quantize(Decimal("0.0001")) for one in good.values()]
+    assert rejected == bad
+    german = {"percent": True, "decimal_mark": ",", "thousands_mark": ".", "accounting": True}
+    assert cast(["(1.234,5%)", "7%-"], "decimal(8,4)", german) == ([Decimal("-12.3450"), Decimal("-0.0700")], [])
+    assert cast(["200%"], "int64", {"percent": True}) == ([], ["200%"])
+
+
+def test_p8_currencies_stand_before_or_after() -> None:
+    form = {"currency": ["$", "US$", "EUR", "Fr."], "thousands_mark": ",", "accounting": True}
+    good = ["$1,234.50", "US$ 5", "-$5", "$-5", "($5)", "(5 EUR)", "5 EUR", "EUR5", "Fr. 5.00", "5.00- EUR", "5"]
+    bad = ["$", "$$5", "5 $ EUR", "EURO 5", "CHF 5", "5 EUR 5"]
+    values, rejected = cast(good + bad, "decimal(12,2)", form)
+    assert values == [Decimal(one) for one in ("1234.50", "5", "-5", "-5", "-5", "-5", "5", "5", "5", "-5", "5")]
+    assert rejected == bad
+
+
+def test_p8_integers_that_a_float_could_only_come_near_are_none() -> None:
+    good = ["9007199254740992", "1" + "0" * 22, "123456789012345.678", "9007199254740993.5", "1e300"]
+    bad = ["9007199254740993", "-9007199254740993.0", "1" * 40]
+    done = curated(good + bad, "float64")
+    assert [row[1] for row in done.values] == [float(one) for one in good]
+    assert done.set_aside() == [(len(good) + 2 + at, [("v", one)]) for at, one in enumerate(bad)]
+    assert all("too large for float64" in reason for reason in done.reasons())
+    assert cast(["16777216", "16777217"], "float32") == ([16777216.0], ["16777217"])
+
+
+def test_p8_decimals_with_an_exponent_are_written_out() -> None:
+    assert cast(["1e2", "1.5E-1", "-2.5e+3", "1e-3", "1e999", "e5"], "decimal(12,2)") == (
+        [Decimal("100.00"), Decimal("0.15"), Decimal("-2500.00")],
+        ["1e-3", "1e999", "e5"],
+    )
 
 
 def test_p8_floats_are_finite() -> None:
@@ -128,7 +190,21 @@ def test_p9_several_formats_in_one_column_in_order() -> None:
     assert bad == ["22/1/2020", "1/2/20"]
 
 
-def test_p9_an_ambiguous_date_is_read_as_declared() -> None:
+def test_p9_a_date_that_two_declared_formats_read_differently_is_ambiguous() -> None:
+    formats = ["%d/%m/%Y", "%m/%d/%Y"]
+    done = curated(["03/04/2026", "04/04/2026", "25/12/2026", "12/25/2026"], "date", formats=formats)
+    assert [row[1] for row in done.values] == [dt.date(2026, 4, 4), dt.date(2026, 12, 25), dt.date(2026, 12, 25)]
+    assert done.set_aside() == [(2, [("v", "03/04/2026")])]
+    assert done.reasons() == ["is ambiguous: the formats %d/%m/%Y and %m/%d/%Y read it differently"]
+    times = [f"{one} %H:%M" for one in formats]
+    assert cast(["03/04/2026 10:00", "25/12/2026 10:00"], "timestamp", formats=times) == (
+        [dt.datetime(2026, 12, 25, 10, tzinfo=UTC)],
+        ["03/04/2026 10:00"],
+    )
+    assert cast(["10:11", "11:11"], "time", formats=["%H:%M", "%M:%H"]) == ([dt.time(11, 11)], ["10:11"])
+
+
+def test_p9_one_declared_format_leaves_nothing_ambiguous() -> None:
     assert cast(["03/04/2026"], "date", formats="%m/%d/%Y")[0] == [dt.date(2026, 3, 4)]
     assert cast(["03/04/2026"], "date", formats="%d/%m/%Y")[0] == [dt.date(2026, 4, 3)]
 
@@ -159,6 +235,49 @@ def test_p9_a_zone_without_the_hour_or_with_two_of_it_is_not_guessed() -> None:
     values, bad = cast(texts, "timestamp", timezone="Europe/Paris")
     assert values == [dt.datetime(2026, 7, 1, 10, tzinfo=UTC), dt.datetime(2026, 10, 25, 0, 30, tzinfo=UTC)]
     assert bad == texts[:2]
+
+
+def test_p9_a_clock_change_is_told_as_such() -> None:
+    texts = ["2026-03-29T02:30:00", "2026-10-25T02:30:00", "2026-13-01T00:00:00", "2026-07-01T12:00:00"]
+    done = curated(texts, "timestamp", timezone="Europe/Paris")
+    assert done.reasons() == [
+        "is in an hour that the clock of Europe/Paris skips or shows twice",
+        "is in an hour that the clock of Europe/Paris skips or shows twice",
+        "is no timestamp",
+    ]
+
+
+def test_p9_no_moment_is_outside_the_years_that_every_engine_has() -> None:
+    bad = ["0000-12-31T23:59:59", "-0044-03-15T00:00:00", "0001-01-01T00:00:00+02:00", "9999-12-31T23:59:59-05:00"]
+    assert cast(bad, "timestamp") == ([], bad)
+    assert cast(["0000-01-01", "-0044-03-15", "0001-01-01", "9999-12-31"], "date") == (
+        [dt.date(1, 1, 1), dt.date(9999, 12, 31)],
+        ["0000-01-01", "-0044-03-15"],
+    )
+    edges = ["0001-01-01T00:00:00", "9999-12-31T23:59:59"]
+    assert cast(edges, "timestamp", timezone="Asia/Tokyo")[1] == edges[:1]
+    assert cast(edges, "timestamp", timezone="America/New_York")[1] == edges[1:]
+
+
+def test_p9_a_second_sixty_is_impossible_and_does_not_become_the_next_minute() -> None:
+    texts = ["2016-12-31T23:59:60Z", "2026-01-02 03:04:60", "2026-01-02T03:04:60.5", "2026-01-02T03:05:00"]
+    assert cast(texts, "timestamp") == ([dt.datetime(2026, 1, 2, 3, 5, tzinfo=UTC)], texts[:3])
+    assert cast(["23:59:60", "00:00:00"], "time") == ([dt.time(0)], ["23:59:60"])
+
+
+def test_p9_what_is_finer_than_a_microsecond_is_cut_off_and_counted() -> None:
+    texts = ["2026-01-02T03:04:05.1234567Z", "2026-01-02T03:04:05.123456000", "2026-01-02T03:04:05.000000001"]
+    done = curated(texts, "timestamp")
+    assert [row[1].microsecond for row in done.values] == [123456, 123456, 0]
+    assert any("finer than a microsecond" in note and "2 times" in note for note in done.notes)
+    frame = pl.DataFrame({"at": pl.Series([1_001, 2_000], dtype=pl.Int64).cast(pl.Datetime("ns"))})
+    done = typed(frame, column("at", "timestamp"))
+    assert [row[0].microsecond for row in done.values] == [1, 2]
+    assert any("finer than a microsecond" in note for note in done.notes)
+
+
+def test_p9_dates_of_two_digit_years_are_those_of_strptime() -> None:
+    assert cast(["1-Feb-68", "1-Feb-69"], "date", formats="%d-%b-%y")[0] == [dt.date(2068, 2, 1), dt.date(1969, 2, 1)]
 
 
 def test_times() -> None:
@@ -228,7 +347,7 @@ def test_python_checks_of_columns_and_rows() -> None:
 # --- typed values of Parquet
 
 
-def typed(frame: pl.DataFrame, *columns: dict[str, Any]) -> Any:
+def typed(frame: pl.DataFrame, *columns: dict[str, Any] | str) -> Curated:
     file = io.BytesIO()
     frame.write_parquet(file)
     return curate(dataset(*columns, format={"type": "parquet"}), file.getvalue())
@@ -283,3 +402,48 @@ def test_p6_nested_parquet_keeps_its_form() -> None:
     frame = pl.DataFrame({"l": [["x", "y"], []], "s": [{"a": 1, "b": "q"}, {"a": 2, "b": None}]})
     done = typed(frame, column("l", "list<string>"), column("s", "struct<a:int64,b:string>"))
     assert done.values == [(["x", "y"], {"a": 1, "b": "q"}), ([], {"a": 2, "b": None})]
+
+
+def test_p6_nested_parquet_becomes_what_is_declared_exactly_or_not_at_all() -> None:
+    frame = pl.DataFrame({"l": [[1, 2], [300]], "s": [{"a": 1, "b": 2}, {"a": 3, "b": 4}], "w": [[1], [2]]})
+    spec = (column("l", "list<int8>"), column("s", "struct<b:int64>"), column("w", "list<decimal(4,1)>"))
+    done = typed(frame, *spec)
+    assert done.values == [([1, 2], {"b": 2}, [Decimal("1.0")])]
+    assert done.set_aside() == [(2, [("l", "[300]")])]
+    assert "field 'a' of 's' is not declared and was left out (2 times)" in done.notes
+
+
+def test_p8_not_a_number_of_a_typed_source_is_null_and_counted() -> None:
+    done = typed(
+        pl.DataFrame({"f": [1.5, float("nan")], "t": [float("nan"), float("inf")]}), column("f", "float64"), column("t")
+    )
+    assert done.values == [(1.5, None), (None, "inf")]
+    assert "NaN of 'f' was read as null" in done.notes
+    assert typed(pl.DataFrame({"f": [float("inf")]}), column("f", "float64")).rows.rejected == 1
+
+
+def test_p8_typed_numbers_reach_a_decimal_whatever_their_size() -> None:
+    done = typed(pl.DataFrame({"d": [0.00000001, 12345.5, 1e15]}), column("d", "decimal(30,8)"))
+    assert done.values == [(Decimal("0.00000001"),), (Decimal("12345.5"),), (Decimal(10**15),)]
+
+
+def test_p6_typed_times_and_durations_are_no_dates() -> None:
+    frame = pl.DataFrame(
+        {"t": [dt.time(1)], "d": [dt.timedelta(hours=1)], "at": [dt.datetime(2026, 1, 1, 10)], "text": [dt.timedelta(days=1)]}
+    )
+    assert typed(frame, column("t", "date")).rows.rejected == 1
+    assert typed(frame, column("d", "timestamp")).rows.rejected == 1
+    assert typed(frame, column("at", "time")).rows.rejected == 1
+    assert typed(frame, column("text")).frame["text"].to_list() == ["P1D"]
+
+
+def test_p9_typed_moments_outside_the_years_are_set_aside() -> None:
+    frame = pl.DataFrame(
+        {
+            "at": pl.Series([2**60, 0], dtype=pl.Int64).cast(pl.Datetime("us", "UTC")),
+            "day": pl.Series([0, 10**7], dtype=pl.Int32).cast(pl.Date),
+        }
+    )
+    done = typed(frame, column("at", "timestamp"), column("day", "date"))
+    assert done.rows.rejected == 2
+    assert all("outside the years" in reason for reason in done.reasons())

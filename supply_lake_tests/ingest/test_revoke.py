@@ -290,6 +290,44 @@ def test_a_revocation_is_taken_back_by_revoking_it(make_house: Make, spec: dict[
     assert house.rows() == [("o1", 1, 1), ("o2", 2, 1)]
 
 
+@pytest.mark.parametrize("spec", [REPLACE, UPSERT], ids=["replace", "upsert"])
+def test_a_revocation_is_not_taken_back_over_rows_that_came_since(make_house: Make, spec: dict[str, Any]) -> None:
+    house = make_house(spec)
+    revocation = take_out(house, publish(house, "a.csv", ("o1", 1, 1))).snapshots[0]
+    since = publish(house, "b.csv", ("o1", 2, 2))
+    with pytest.raises(NotRevocable, match=f"snapshot {since.id} of 2026-11-01 is live by now"):
+        revoke(house.stores, revocation.id, why="false")
+    take_out(house, since)
+    take_out(house, revocation)
+    assert house.rows() == [("o1", 1, 1)]
+
+
+def test_a_replay_is_not_revoked_before_another_that_took_up_what_it_left(make_house: Make) -> None:
+    house = make_house()
+    publish(house, "a.csv", ("o1", 1, 1), ("o2", -2, 1), ("o3", -30, 1), ("o4", 4, 1))
+    house.mend(
+        columns=[ORDERS["columns"][0], {"name": "quantity", "type": "int64", "checks": {"ge": -9}}, ORDERS["columns"][2]]
+    )
+    (first,) = replay(house.stores, "orders")
+    house.mend(columns=ANY_QUANTITY)
+    (second,) = replay(house.stores, "orders")
+    with pytest.raises(NotRevocable, match=f"snapshot {second.batch.snapshots[0].id} dealt with its rows after it"):
+        revoke(house.stores, first.batch.snapshots[0].id, why="false")
+    take_out(house, second.batch.snapshots[0])
+    take_out(house, first.batch.snapshots[0])
+    assert [line for _, line, _ in house.standing()] == [3, 4]
+
+
+def test_rows_that_a_replay_published_of_the_same_file_are_told_of(make_house: Make) -> None:
+    house = make_house()
+    first = publish(house, "a.csv", ("o1", 1, 1), ("o2", -2, 1))
+    house.mend(columns=ANY_QUANTITY)
+    (replayed,) = replay(house.stores, "orders")
+    done = take_out(house, first)
+    assert house.rows() == [("o2", -2, 1)]
+    assert f"snapshot {replayed.batch.snapshots[0].id} holds rows of the same files" in done.notes[0]
+
+
 def test_a_replay_that_took_rows_of_several_dates_is_revoked_whole(make_house: Make) -> None:
     columns = [*ORDERS["columns"], {"name": "day", "type": "date", "nullable": False}]
     house = make_house({**ORDERS, "partition_date": {"column": "day"}, "columns": columns})

@@ -16,7 +16,8 @@ from supply_lake.assets.naming import PENDING_TAG, RANGE_END_TAG, RANGE_START_TA
 from supply_lake.definitions import build_definitions
 from supply_lake.ingest.discovery import tick
 from supply_lake.ingest.stores import Stores
-from supply_lake.sensors.landing import NAME, Patience
+from supply_lake.sensors.landing import NAME
+from supply_lake.sensors.lookout import Patience
 from supply_lake.settings import Settings
 from supply_lake_tests.sensors.made_up import write_specs
 

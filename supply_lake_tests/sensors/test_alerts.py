@@ -10,9 +10,10 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from supply_lake.sensors.alerts import redact, send
+from supply_lake.errors import StoreUnavailable
+from supply_lake.sensors.alerts import AGAIN_SECONDS, Alert, TickAlarm, redact, send
 
-FACTS = {"dataset": "orders", "partition": "2026-11-01", "run_id": "r1", "reason": "3 of 4 rows break the contract"}
+ALERT = Alert("3 of 4 rows break the contract", dataset="orders", partition="2026-11-01", run_id="r1")
 
 
 @pytest.fixture
@@ -38,15 +39,56 @@ def webhook() -> Iterator[tuple[str, list[dict[str, str]]]]:
 
 def test_an_alert_is_posted_and_logged(webhook: tuple[str, list[dict[str, str]]], caplog: pytest.LogCaptureFixture) -> None:
     url, taken = webhook
-    send(FACTS, url)
-    assert taken == [{"text": "supply_lake: orders 2026-11-01 failed: 3 of 4 rows break the contract", **FACTS}]
+    send(ALERT, url)
+    assert taken == [
+        {
+            "text": "supply_lake: orders 2026-11-01 failed: 3 of 4 rows break the contract",
+            "dataset": "orders",
+            "partition": "2026-11-01",
+            "run_id": "r1",
+            "tick": "",
+            "reason": "3 of 4 rows break the contract",
+        }
+    ]
     assert "3 of 4 rows" in caplog.text
 
 
 def test_a_webhook_that_is_down_is_logged_and_not_raised(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR):
-        send(FACTS, "http://127.0.0.1:1/hook")
-    assert "did not take the alert of run r1" in caplog.text
+        send(ALERT, "http://127.0.0.1:1/hook")
+    assert "did not take an alert of r1" in caplog.text
+
+
+def test_a_tick_that_fails_is_told_once_an_hour_and_fails_still(
+    webhook: tuple[str, list[dict[str, str]]], caplog: pytest.LogCaptureFixture
+) -> None:
+    url, taken = webhook
+    moments = iter([0.0, 5.0, 6.0, AGAIN_SECONDS - 1, AGAIN_SECONDS])
+    alarm = TickAlarm(url, clock=lambda: next(moments))
+
+    def fail(error: Exception) -> None:
+        with pytest.raises(type(error)), alarm.over("sensor landing"):
+            raise error
+
+    away = StoreUnavailable("landing store s3://lake does not answer; password=hunter2")
+    for _ in range(2):
+        fail(away)
+    fail(ZeroDivisionError("by zero"))
+    for _ in range(2):
+        fail(away)
+    assert [(one["tick"], one["reason"]) for one in taken] == [
+        ("sensor landing", "landing store s3://lake does not answer; password=***"),
+        ("sensor landing", "ZeroDivisionError: by zero"),
+        ("sensor landing", "landing store s3://lake does not answer; password=***"),
+    ]
+    assert taken[0]["text"].startswith("supply_lake: sensor landing failed: landing store")
+    assert "hunter2" not in caplog.text
+
+
+def test_a_tick_that_goes_well_is_not_told(caplog: pytest.LogCaptureFixture) -> None:
+    with TickAlarm("http://127.0.0.1:1/hook").over("sensor landing"):
+        pass
+    assert caplog.text == ""
 
 
 def test_secrets_do_not_leave() -> None:

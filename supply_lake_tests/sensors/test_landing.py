@@ -6,9 +6,11 @@ import datetime as dt
 import threading
 from collections.abc import Callable
 
+import pytest
+
 from supply_lake.assets.naming import RANGE_END_TAG, RANGE_START_TAG
+from supply_lake.errors import SpecError
 from supply_lake.landing.ledger import LedgerEntry, ObjectState
-from supply_lake.sensors.landing import Patience
 from supply_lake.storage.object_store import ObjectVersion
 from supply_lake_tests.sensors.lakes import GOOD, TODAY, YESTERDAY, Lake
 from supply_lake_tests.sensors.made_up import ORDERS
@@ -87,6 +89,12 @@ def test_e9_a_hundred_days_of_files_are_few_runs(make_lake: Make) -> None:
     ]
 
 
-def test_looking_takes_at_most_a_fifth_of_the_time() -> None:
-    assert Patience().rest(0.0) == 0.25
-    assert Patience().rest(2.0) == 8.0
+def test_a_tick_that_raises_fails_and_is_told(orders: Lake, caplog: pytest.LogCaptureFixture) -> None:
+    (orders.settings.datasets / "orders.yaml").write_text("name: orders\n")
+    for _ in range(2):
+        with pytest.raises(SpecError):
+            orders.look()
+    told = [record.getMessage() for record in caplog.records if record.name == "supply_lake.sensors.alerts"]
+    assert len(told) == 1
+    assert "sensor landing failed" in told[0]
+    assert "orders.yaml:1: " in told[0]

@@ -1,0 +1,116 @@
+"""JSON text → lists and structs of exact values, each by its declared type or not at all.
+
+What belongs here: nested values, and the JSON that they are written in. What does not: plain values (``cast_numbers``,
+``cast_moments``), which come in through ``Scalar``.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections import Counter
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import polars as pl
+
+from supply_lake.curate.cast_values import Values
+from supply_lake.datasets.column import Column
+from supply_lake.datasets.types import DataType
+
+_JSON_STARTS = tuple('[{"')  # a list column takes any other text as its one item
+Scalar = Callable[[str, DataType], Any]
+"""Text and type → the value, ``None`` when the type has none."""
+
+
+def json_texts(text: pl.Series) -> Values:
+    """Texts that are JSON, as they are."""
+    return Values(pl.Series(text.name, [one if one is not None and _is_json(one) else None for one in text], pl.String))
+
+
+def nested(text: pl.Series, column: Column, target: pl.DataType, scalar: Scalar) -> Values:
+    """JSON text as the column's type; fields that its structs do not declare are left out, and counted."""
+    fit = _Fit(scalar)
+    values = pl.Series(text.name, [fit.whole(one, column.dtype) for one in text], target)
+    notes = {f"field {name!r} of {column.name!r} is not declared and was left out": n for name, n in fit.left_out.items()}
+    return Values(values, notes=Counter(notes))
+
+
+def as_json(raw: pl.Series) -> pl.Series:
+    """Nested values of a typed source as JSON text."""
+    texts = [None if value is None else json.dumps(value, default=_plain, ensure_ascii=False) for value in raw.to_list()]
+    return pl.Series(raw.name, texts, pl.String)
+
+
+def same_but_wider(raw: pl.Series, target: pl.DataType) -> pl.Series | None:
+    """The nested values as the target type when nothing of them is lost, else ``None``."""
+    try:
+        values = raw.cast(target, strict=True)
+        return values if values.cast(raw.dtype, strict=True).eq_missing(raw).all() else None
+    except pl.exceptions.PolarsError:
+        return None
+
+
+class _Fit:
+    """JSON values as types want them."""
+
+    def __init__(self, scalar: Scalar) -> None:
+        self._scalar = scalar
+        self.left_out: Counter[str] = Counter()
+
+    def whole(self, text: str | None, kind: DataType) -> Any:
+        if text is None:
+            return None
+        try:
+            value = text if kind.name == "list" and text[:1] not in _JSON_STARTS else json.loads(text, parse_float=Decimal)
+            return self._value(value, kind)
+        except (ValueError, TypeError, InvalidOperation, RecursionError):
+            return None
+
+    def _value(self, value: Any, kind: DataType) -> Any:
+        """The JSON value as the type wants it.
+
+        :raises ValueError: it does not fit
+        """
+        if value is None:
+            return None
+        if kind.name == "list":
+            assert kind.item is not None
+            return [self._value(item, kind.item) for item in (value if isinstance(value, list) else [value])]
+        if kind.name == "struct":
+            return self._struct(value, kind)
+        result = self._scalar(_text(value), kind)
+        if result is None:
+            raise ValueError(f"no {kind}")
+        return result
+
+    def _struct(self, value: Any, kind: DataType) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise ValueError("no object")
+        declared = dict(kind.fields)
+        self.left_out.update(name for name in value if name not in declared)
+        return {name: self._value(value.get(name), inner) for name, inner in declared.items()}
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, Decimal) else json.dumps(value, default=str)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _plain(value: Any) -> str:
+    """What JSON has no form for."""
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)

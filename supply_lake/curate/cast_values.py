@@ -1,0 +1,36 @@
+"""What the casts of one type give, and the step that they share.
+
+What belongs here: values between the casts of a type and ``cast``. What does not: any type.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import polars as pl
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """Typed values, null where the text has no exact one.
+
+    ``doubts`` are rows (a mask) with a reason that says more than that the value is not of the type. ``notes`` count what was
+    coerced, in sentences.
+    """
+
+    series: pl.Series
+    doubts: list[tuple[pl.Series, str]] = field(default_factory=list)
+    notes: Counter[str] = field(default_factory=Counter)
+
+    def without(self, rows: pl.Series, reason: str = "") -> Values:
+        """Without these values; the reason is for the rows that had one."""
+        rows = rows.fill_null(False)
+        if not rows.any():
+            return self
+        return Values(only(self.series, ~rows), [*self.doubts, (rows, reason)] if reason else self.doubts, self.notes)
+
+
+def only(values: pl.Series, rows: pl.Series) -> pl.Series:
+    """The values of these rows, null elsewhere."""
+    return pl.select(pl.when(rows).then(values).alias(values.name))[:, 0]

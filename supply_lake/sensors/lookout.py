@@ -1,0 +1,126 @@
+"""Looks at landing until there is something to ask for, or patience ends.
+
+What belongs here: when to look where, and for how long. What does not: what is new (``ingest.discovery``), which runs
+(``requests``), and whose turn it is (``turns``).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from supply_lake.sensors.requests import FIRST_PAUSE, Wanted, only, wanted
+from supply_lake.settings import Settings
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance
+
+    from supply_lake.ingest.stores import Stores
+    from supply_lake.landing.watching import Watch
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a tick waits, in seconds.
+
+    :param seconds: for something to do, and before that for its turn; Dagster cuts a tick off after 60
+    :param for_writers: for files that are still being written, if there are any
+    :param after_outage: before it asks again for what a run could not do because a store was away
+    """
+
+    seconds: float = 20.0
+    for_writers: float = 0.0
+    after_outage: dt.timedelta = FIRST_PAUSE
+    look_every: float = 0.25
+    list_buckets_every: float = 5.0
+
+    def rest(self, look: float) -> float:
+        """Seconds to rest after a look that took ``look`` seconds: looking takes at most a fifth of a processor."""
+        return max(self.look_every, 4 * look)
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What one look showed. ``writing`` counts files that are still being written."""
+
+    wanted: Wanted
+    writing: int
+
+
+class Lookout:
+    """Looks at landing; between ticks it remembers where it has looked, so that a look costs what is new.
+
+    :param names: ask for runs of these datasets only
+    """
+
+    def __init__(self, settings: Settings, patience: Patience, names: Collection[str] | None = None) -> None:
+        self._settings, self._patience, self._names = settings, patience, names
+        self._lock = threading.Lock()
+        self._watch: Watch | None = None
+        self._unfinished: tuple[str, ...] = ()
+
+    def look(self, instance: DagsterInstance, stores: Stores) -> Sight:
+        """One look; ticks of several sensors take turns."""
+        with self._lock:
+            writing = self._discover(stores)
+        pending = only(stores.metadata.pending(), self._names)
+        found = wanted(instance, self._settings, stores.registry, pending, after_outage=self._patience.after_outage)
+        if writing:
+            found = replace(found, remarks=[*found.remarks, f"{writing} files are still being written"])
+        return Sight(found, writing)
+
+    def _discover(self, stores: Stores) -> int:
+        from supply_lake.ingest.discovery import tick
+
+        watch = self._watch_over(stores)
+        where = self._unfinished or watch.due(time.monotonic())
+        if not where:
+            return 0
+        report = tick(stores, prefixes=where)
+        self._unfinished = where if report.deferred else ()
+        watch.look_again(report.waiting)
+        return len(report.waiting)
+
+    def _watch_over(self, stores: Stores) -> Watch:
+        from supply_lake.landing.watching import Watch, hot_prefixes
+
+        if self._watch is None:
+            specs, days = list(stores.registry.values()), self._settings.hot_days
+            self._watch = Watch(
+                stores.landing,
+                lambda: hot_prefixes(specs, dt.datetime.now(dt.UTC).date(), days),
+                poll_seconds=self._patience.list_buckets_every,
+            )
+        return self._watch
+
+
+def wait(
+    look: Callable[[], Sight],
+    patience: Patience,
+    *,
+    is_my_turn: Callable[[], bool] = lambda: True,
+    is_over: Callable[[], bool] = lambda: False,
+) -> Wanted | None:
+    """Look, when it is this tick's turn, until there is something to ask for or patience ends.
+
+    :param is_my_turn: whether no other tick looks now; patience begins anew when the turn comes
+    :param is_over: whether to stop at once
+    :returns: ``None`` when the turn never came
+    """
+    begin = time.monotonic()
+    sight: Sight | None = None
+    while True:
+        start = time.monotonic()
+        if is_my_turn():
+            begin = begin if sight else start
+            sight = look()
+        now = time.monotonic()
+        rest = patience.rest(now - start)
+        end = begin + max(patience.seconds, patience.for_writers if sight and sight.writing else 0)
+        if (sight and sight.wanted.requests) or now + rest >= end or is_over():
+            return sight.wanted if sight else None
+        time.sleep(rest)
