@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 UV     ?= uv
 PORT   ?= 3000
+CASES  ?= 3000
 
 COMPILE = $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-emit-index-url --no-header --quiet
 
@@ -14,8 +15,20 @@ STAMP := $(VENV)/.installed
 EMULATORS := .venv-ministack
 EMULATORS_STAMP := $(EMULATORS)/.installed
 
+# An environment that does not run (its Python is gone) or that was made elsewhere (the folder was moved) is made anew.
+$(shell for env in $(VENV) $(EMULATORS); do \
+	if [ -e $$env/.installed ] && ! { $$env/bin/python -c '' && [ "$$(cat $$env/.installed)" = "$(CURDIR)" ]; } 2>/dev/null; then \
+		rm -f $$env/.installed; \
+	fi; \
+done)
+
+# What a person's own settings for pip would break.
+export PIP_USER := 0
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+unexport PIP_TARGET PIP_PREFIX PYTHONHOME
+
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test lint check bench lock format clean
+.PHONY: help demo dev test fuzz lint check bench lock format clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -31,11 +44,16 @@ dev: $(STAMP)  ## open the Dagster UI with the sensors on
 test: $(STAMP) $(EMULATORS_STAMP)  ## run every test
 	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
 
-lint: $(STAMP)  ## check style, types and the direction of imports
+fuzz: $(STAMP)  ## land thousands of broken files (CASES=3000, SEED=…): nothing is raised, nothing is lost
+	@$(BIN)/python -m supply_lake_tests.fuzz --cases $(CASES) $(if $(SEED),--seed $(SEED))
+
+lint: $(STAMP)  ## check style, types, the direction of imports, and that Dagster loads it
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check --quiet || { echo "make format puts the files listed above in order"; exit 1; }
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@DAGSTER_DISABLE_TELEMETRY=1 VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(BIN)/dg check defs
+	@DAGSTER_DISABLE_TELEMETRY=1 PYTHONWARNINGS=ignore $(BIN)/dagster definitions validate --workspace workspace.yaml --log-level warning
 
 check: lint test  ## everything that CI checks
 
@@ -57,21 +75,25 @@ clean:  ## remove the environment and the caches; the lake stays
 # The environment is made once, and again when the lock or the project's metadata change.
 $(STAMP): requirements.lock pyproject.toml
 	@set -e; found=; \
-	for python in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
+	for python in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \
 		if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then found=$$python; break; fi; \
 	done; \
 	if [ -z "$$found" ]; then \
 		echo "supply_lake needs Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) --version 2>&1 || true); name one: make PYTHON=/path/to/python3.11"; \
 		exit 1; \
 	fi; \
-	echo "Installing the pinned dependencies into $(VENV) with $$($$found --version) (once, about a minute) …"; \
-	$(BIN)/python -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || $$found -m venv --clear $(VENV); \
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock; \
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	@touch $@
+	if grep -qsF "$(CURDIR)/$(VENV)" $(BIN)/activate && $(BIN)/python -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+		echo "Bringing $(VENV) up to date …"; \
+	else \
+		echo "Installing the pinned dependencies into $(VENV) with $$($$found --version) (once, about a minute) …"; \
+		$$found -m venv --clear $(VENV) || { echo "$$found cannot make environments; on Debian or Ubuntu, apt install python3-venv helps"; exit 1; }; \
+	fi; \
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.lock; \
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .; \
+	printf '%s\n' "$(CURDIR)" > $@
 
 $(EMULATORS_STAMP): requirements-emulators.lock | $(STAMP)
 	@echo "Installing the S3 emulator for the tests into $(EMULATORS) (once, about 10 seconds) …"
 	@$(BIN)/python -m venv --clear $(EMULATORS)
-	@$(EMULATORS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-emulators.lock
-	@touch $@
+	@$(EMULATORS)/bin/python -m pip install --quiet --require-hashes --requirement requirements-emulators.lock
+	@printf '%s\n' "$(CURDIR)" > $@

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.padding import Padding
@@ -44,6 +45,9 @@ select sku, pieces as in_stock, round(per_day, 1) as sold_per_day, round(pieces 
        late.shipments as delayed_shipments, supplier as one_supplier
 from sold join free using (sku) join late using (sku) order by days_left limit 5"""
 COLOURS = {Status.COMMITTED: "green", Status.REJECTED: "red", Status.FAILED: "red", Status.EMPTY: "yellow"}
+
+WIDE = 96
+"""Columns that a line for a batch takes at full length."""
 
 console = Console(highlight=False, width=min(Console().width, 118) if sys.stdout.isatty() else 118)
 
@@ -101,19 +105,27 @@ def _is_landed(stores: Stores, spec: DatasetSpec, path: Path, folder: Path, date
 
 
 def _show_batch(batch: Batch) -> None:
-    rows, colour = batch.rows, COLOURS[batch.status]
-    counts = (
-        f"{rows.landed:4} landed  {rows.published:4} published  {rows.rejected:3} rejected  {rows.deduplicated:3} deduplicated"
-    )
-    console.print(f"  [{colour}]{batch.status:<9}[/] {batch.dataset:<17} {counts}", end="")
-    console.print(f"  [dim]commit {batch.commit}[/]" if batch.commit else "")
+    told = f"  [{COLOURS[batch.status]}]{batch.status:<9}[/] {batch.dataset:<16} {_told(batch)}"
+    commit = f"  [dim]commit {batch.commit}[/]" if batch.commit and console.width >= WIDE else ""
+    console.print(told + commit)
+
+
+def _told(batch: Batch) -> str:
+    rows = batch.rows
+    if batch.sources and all(source.outcome is Outcome.SAME_CONTENT for source in batch.sources):
+        return "nothing new: the same bytes were published before"
+    if console.width < WIDE:
+        return f"{rows.landed} landed {rows.published} published {rows.rejected} rejected {rows.deduplicated} deduplicated"
+    good = f"{rows.landed:4} landed  {rows.published:4} published"
+    return f" {good}  {rows.rejected:3} rejected  {rows.deduplicated:3} deduplicated"
 
 
 def _show_counts(batches: list[Batch]) -> None:
-    table = Table(title="What came of it", title_style="bold", title_justify="left", header_style="bold")
-    for name in ("dataset", "landing date"):
-        table.add_column(name)
-    for name in ("objects", "landed", "published", "rejected", "deduplicated", "commits"):
+    table = Table(title="What came of it", title_style="bold", title_justify="left", header_style="bold", box=SIMPLE_HEAD)
+    table.padding = (0, 0)  # so that it fits into 80 columns
+    for name in ("dataset", "landing\ndate"):
+        table.add_column(name, no_wrap=True)
+    for name in ("files", "landed", "published", "rejected", "dedupli-\ncated", "commits"):
         table.add_column(name, justify="right")
     groups: dict[tuple[str, dt.date], list[Batch]] = defaultdict(list)
     for batch in batches:
@@ -179,7 +191,7 @@ def _overwrites(batches: list[Batch]) -> Iterator[str]:
 
 def _show_query(lake: Lake) -> None:
     console.print("\n[bold]A question over all datasets: what runs out first while its supply is late?[/]")
-    console.print(Padding(Syntax(QUERY, "sql", theme="ansi_dark", background_color="default"), (0, 0, 0, 2)))
+    console.print(Padding(Syntax(QUERY, "sql", theme="ansi_dark", background_color="default", word_wrap=True), (0, 0, 0, 2)))
     rows = lake.query(QUERY).to_pylist()
     table = Table(header_style="bold")
     for name in rows[0]:

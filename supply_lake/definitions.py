@@ -17,7 +17,7 @@ from supply_lake.resources.stores import LakeStores
 from supply_lake.sensors.alerts import TickAlarm, alert_sensor
 from supply_lake.sensors.landing import landing_sensors
 from supply_lake.sensors.lookout import Patience
-from supply_lake.sensors.schedules import dataset_schedule
+from supply_lake.sensors.schedules import dataset_schedule, pull_schedule
 from supply_lake.settings import Settings
 
 
@@ -32,7 +32,10 @@ def build_definitions(settings: Settings, *, patience: Patience | None = None) -
     return dg.Definitions(
         assets=[asset for spec in specs for asset in (landing_asset(spec), lake_asset(spec))],
         sensors=[*landing_sensors(settings, alarm, patience), alert_sensor(settings)],
-        schedules=[dataset_schedule(settings, spec, spec.schedule, alarm) for spec in specs if spec.schedule],
+        schedules=[
+            *(dataset_schedule(settings, spec, spec.schedule, alarm) for spec in specs if spec.schedule),
+            *(pull_schedule(spec, spec.source.schedule) for spec in specs if spec.source.schedule),
+        ],
         resources={"lake_stores": LakeStores(settings), "duckdb": _duckdb(settings)},
         executor=dg.in_process_executor,
     )

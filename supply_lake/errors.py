@@ -18,6 +18,8 @@
     ├── CommitConflict              another writer moved the live set that this commit was built on
     ├── AlreadyPublished            an object version of this commit is published already
     ├── NotRevocable                nothing of this snapshot is live, or something else has to be revoked first
+    ├── SourceError                 a source that is pulled refuses, or answers what makes no sense; nothing landed
+    │   └── SourceUnavailable       it does not answer, however often it was asked
     ├── StoreUnavailable            an object store or the metadata store does not answer; nothing is lost
     ├── QueryError                  a query was refused or failed
     └── VerificationError           files and records disagree
@@ -109,6 +111,18 @@ class NotRevocable(SupplyLakeError):
     """The snapshot cannot be revoked as things stand."""
 
     http_status = 409
+
+
+class SourceError(SupplyLakeError):
+    """A source that is pulled refuses, or answers what makes no sense. Nothing of the window landed."""
+
+    http_status = 502
+
+
+class SourceUnavailable(SourceError):
+    """A source does not answer, however often it was asked. Nothing of the window landed; pull it again."""
+
+    http_status = 503
 
 
 class StoreUnavailable(SupplyLakeError):

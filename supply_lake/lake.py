@@ -6,6 +6,7 @@ What belongs here: the reading surface, over values that the rooms below give. W
 from __future__ import annotations
 
 import datetime as dt
+import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -17,19 +18,23 @@ import pyarrow as pa
 
 from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.errors import UnknownSnapshot, UsageError
+from supply_lake.extract.position import Value
 from supply_lake.ingest.stores import Stores
 from supply_lake.landing.ledger import LedgerEntry, ObjectState
-from supply_lake.landing.write import land
+from supply_lake.landing.pull import Landed, Puller
+from supply_lake.landing.write import land, land_records, land_stream
 from supply_lake.query import engine
 from supply_lake.query.engine import Answer, View
 from supply_lake.query.live_set import live_set, one_snapshot
-from supply_lake.query.tables import identifier
+from supply_lake.query.relations import identifier
+from supply_lake.query.schemas import DatasetSchema
 from supply_lake.settings import Settings
 from supply_lake.snapshots.records import Snapshot
 from supply_lake.snapshots.standing import Rejects
 from supply_lake.storage.object_store import ObjectVersion
 
 if TYPE_CHECKING:
+    from supply_lake.landing.records import Records
     from supply_lake.query.verify import Report
 
 _REJECTS = """
@@ -132,6 +137,14 @@ class Lake:
         """
         return self.stores.metadata.snapshot(snapshot_id)
 
+    def schema(self, name: str) -> DatasetSchema:
+        """What a dataset declares and publishes, with every numbered version of it.
+
+        :raises UnknownDataset: no dataset is called so
+        """
+        spec = self._spec(name)
+        return DatasetSchema(spec, tuple(self.stores.metadata.schema_versions(name)))
+
     def objects(self, name: str | None = None, state: ObjectState | None = None) -> Iterator[LedgerEntry]:
         """What is known of every object version that landed, by dataset and key.
 
@@ -227,19 +240,51 @@ class Lake:
     # --- doing
 
     def land(
-        self, name: str, *files: str | Path, data: bytes | BinaryIO | None = None, file: str = "", date: dt.date | None = None
+        self,
+        name: str,
+        *files: str | Path,
+        data: bytes | BinaryIO | None = None,
+        records: Records = None,
+        file: str = "",
+        date: dt.date | None = None,
     ) -> list[ObjectVersion]:
-        """Put files into landing, under the keys that the dataset declares.
+        """Put files, bytes or records into landing, under the keys that the dataset declares.
 
-        :param files: paths; or give ``data`` and the name of its ``file``
+        >>> lake.land("orders", records=[{"order_id": "o1", "quantity": 3}])  # doctest: +SKIP
+
+        :param files: paths
+        :param data: bytes in the dataset's format, or a stream of them, which lands once it has ended
+        :param records: dicts, an Arrow table, batch or reader, a pandas or polars data frame
+        :param file: the name that ``data`` or ``records`` land under; when left out it tells their bytes, so that the same ones
+            pushed again are the same object
         :param date: the landing date; by default the one that a file's name tells by the dataset's pattern, else today
-        :raises UsageError: a file is not there, or the dataset would not take its key
+        :raises UsageError: a file is not there, nothing came, or the dataset would not take its key
         """
-        spec = self._spec(name)
-        landed = [land(self.stores.landing, spec, Path(one), date=date) for one in files]
+        spec, landing, scratch = self._spec(name), self.stores.landing, self.stores.settings.scratch
+        landed = [land(landing, spec, Path(one), date=date) for one in files]
         if data is not None:
-            landed.append(land(self.stores.landing, spec, data, name=file, date=date))
+            stream = io.BytesIO(data) if isinstance(data, bytes) else data
+            landed.append(land_stream(landing, spec, stream, scratch, name=file, date=date))
+        if records is not None:
+            landed.append(land_records(landing, spec, records, scratch, name=file, date=date))
         return landed
+
+    def extract(
+        self, name: str, *, start: Value | None = None, end: Value | None = None, date: dt.date | None = None
+    ) -> list[Landed]:
+        """Pull the dataset's source into landing: what is due now, or what belongs to a landing date, or a span.
+
+        :param start: first day (of a source with a `window`) or cursor value of the span
+        :param end: the first one that is left out; everything up to now when left out
+        :raises UsageError: the dataset is pushed, or cannot be pulled in that part
+        :raises SourceError: the source refuses or does not answer; nothing of the window landed
+        """
+        puller = Puller(self.stores.landing, self._spec(name), self.stores.settings.scratch)
+        if start is None and end is None:
+            return puller.pull(date)
+        if date is not None:
+            raise UsageError("give a date, or a span by start and end, not both")
+        return puller.pull_between(start, end)
 
     def verify(
         self, names: Sequence[str] | None = None, *, landing: bool = False, on_file: Callable[[int], None] | None = None

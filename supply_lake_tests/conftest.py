@@ -44,3 +44,15 @@ def s3_location(s3_server: object, monkeypatch: pytest.MonkeyPatch) -> str:
     for name, value in s3_server.environ.items():  # type: ignore[attr-defined]
         monkeypatch.setenv(name, value)
     return f"s3://{s3_server.new_bucket()}/some/place"  # type: ignore[attr-defined]
+
+
+@pytest.fixture(scope="session")
+def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
+    """A running MariaDB server, ``supply_lake_tests.integration.mariadb.MariaDB``; skips where none is installed."""
+    from supply_lake_tests.integration.mariadb import MariaDB, missing
+
+    if reason := missing():
+        pytest.skip(reason)
+    server = MariaDB(tmp_path_factory.mktemp("mariadb"))
+    yield server
+    server.stop()

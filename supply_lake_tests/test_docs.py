@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,16 @@ def test_the_fault_that_is_shown_is_the_one_that_is_told(tmp_path: Path, monkeyp
     with pytest.raises(SpecError) as caught:
         load_spec(tmp_path / "goods_receipts.yaml")
     assert f"```\n{caught.value}\n```" in text
+
+
+def test_the_file_that_is_shown_is_read_as_it_is_declared(tmp_path: Path) -> None:
+    from supply_lake_tests.curate.curation import curate
+
+    plain, declared = re.findall(r"```\n(Stand.*?)```\n\n```yaml\n(.*?)```", FIELDS.read_text(encoding="utf-8"), re.DOTALL)[0]
+    (tmp_path / "stock_value.yaml").write_text(declared, encoding="utf-8")
+    done = curate(load_spec(tmp_path / "stock_value.yaml"), plain.encode("cp1252"))
+    assert done.values == [("004712", 1200, Decimal("14388.00")), ("006021", 35, Decimal("-99.50"))]
+    assert "control totals hold in 1 file: a sum of 14,288.50 in 'value'" in done.notes
 
 
 @pytest.mark.parametrize("text", list(blocks("python")))

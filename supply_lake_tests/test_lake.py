@@ -18,6 +18,8 @@ from supply_lake.errors import QueryError, UnknownCommit, UnknownDataset, Unknow
 from supply_lake.ingest.recurate import recurate
 from supply_lake.landing.ledger import ObjectState
 from supply_lake.settings import Settings
+from supply_lake.snapshots.records import Rows
+from supply_lake_tests.curate.archives import zipped
 from supply_lake_tests.ingest.house import DAY, KEYED, ORDERS, House, csv
 
 REPLACE: dict[str, Any] = {**ORDERS, "mode": "replace"}
@@ -132,6 +134,40 @@ def test_m4_rejects_no_longer_stand_once_their_rule_is_mended(make: Make, tmp_pa
     assert lake.rejects("orders").num_rows == 0
     assert lake.rejects("orders", snapshot_id=first.snapshots[0].id).num_rows == 1
     assert ids(lake.read("orders")) == ["o1", "o2"]
+
+
+def test_o5_the_members_of_an_archive_are_one_object_to_every_record_and_proof(make: Make) -> None:
+    deep = {**ORDERS, "landing": {"pattern": "orders/{yyyy}/{mm}/{dd}/{path}"}}
+    house, lake = make(deep)
+    good, bad = csv([("o1", 1, 1), ("o2", 2, 1)]), csv([("o3", -1, 1), ("o4", 4, 1)])
+    key = house.land("a!/b.zip", zipped({"good.csv": good, "!/bad.csv": bad}))
+    house.land("c!d.csv", csv([("o5", -1, 1), ("o6", 6, 1)]))
+    (batch,) = house.ingest()
+    assert {one.key.rpartition("/")[2]: one.rows.rejected for one in batch.sources} == {"b.zip": 1, "c!d.csv": 1}
+    rejects = lake.rejects("orders").select(["source", "line"]).to_pylist()
+    assert next((one["source"].removeprefix(key), one["line"]) for one in rejects) == ("!/!_/bad.csv", 2)
+    assert lake.verify(["orders"], landing=True)[0].problems == ()
+    house.close()
+    house, lake = make({**deep, "columns": [{**one, "checks": {}} for one in ORDERS["columns"]]})
+    recurate(house.stores, "orders", DAY)
+    assert lake.rejects("orders").num_rows == 0
+    assert ids(lake.read("orders")) == ["o1", "o2", "o3", "o4", "o5", "o6"]
+
+
+def test_a_file_that_falls_short_of_its_control_total_is_set_aside_and_its_batch_goes_on(make: Make) -> None:
+    form = {"type": "csv", "footer": r"TRAILER\|(?P<rows>\d+)"}
+    house, lake = make({**ORDERS, "format": form, "expect_total": {"rows": "rows"}})
+    house.land("a.csv", csv([("o1", 1, 1)]) + "TRAILER|1\n")
+    house.land("b.csv", csv([("o2", 1, 1)]) + "TRAILER|2\n")
+    (batch,) = house.ingest()
+    assert batch.rows == Rows(landed=2, published=1, rejected=1)
+    assert "control totals hold in 1 file: 1 rows" in batch.notes
+    reason = "tells 2 rows as its control total; what was read comes to 1"
+    assert lake.rejects("orders")["reason"].to_pylist() == [reason]
+    assert lake.verify(["orders"], landing=True)[0].problems == ()
+    house.land("b.csv", csv([("o2", 1, 1), ("o3", 1, 1)]) + "TRAILER|2\n")
+    house.ingest()
+    assert ids(lake.read("orders")) == ["o1", "o2", "o3"]
 
 
 def test_rows_that_are_deleted_at_the_source_are_not_read(make: Make) -> None:

@@ -62,7 +62,7 @@ class Curation:
                 yield from self._date(partition)
             except StoreUnavailable as error:
                 self.context.instance.add_run_tags(self.context.run.run_id, {OUTAGE_TAG: "true"})
-                self.troubles.append(f"{error} Nothing is lost; the sensor asks again when it is back.")
+                self.troubles.append(f"{str(error).rstrip('.')}. Nothing is lost; the sensor asks again when it is back.")
                 break
         if self.troubles:
             raise dg.Failure(_told(self.troubles), allow_retries=False) from None
@@ -106,7 +106,7 @@ class Curation:
         for batch in batches:
             self.context.log.info(_line(batch))
         sources = [source for batch in batches for source in batch.sources]
-        if sources:
+        if sources and not self.spec.source.pulled:  # else the run that pulled told it
             facts = report.landed_metadata(sources)
             yield dg.AssetMaterialization(landing_key(self.spec.name), partition=partition, metadata=facts)
         rejects = rejected_rows(self.stores.rejects, batches)
@@ -142,10 +142,11 @@ class Curation:
         snapshots = report.snapshots_of(batches)
         live = self.stores.metadata.batch_snapshots(self.spec.name, dt.date.fromisoformat(partition))
         rows = preview(self.stores.lake, snapshots)
+        schemas = self.stores.metadata.schema_versions(self.spec.name)
         return dg.AssetMaterialization(
             lake_key(self.spec.name),
             partition=partition,
-            metadata=report.published_metadata(batches, sum(one.rows_total for one in live), rows, rejects),
+            metadata=report.published_metadata(batches, sum(one.rows_total for one in live), rows, rejects, schemas),
             tags={"dagster/data_version": snapshots[-1].id},
         )
 

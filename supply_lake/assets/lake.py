@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from supply_lake.assets import contract
-from supply_lake.assets.naming import CONSERVATION, CONTRACT, lake_key, landing_key, op_name, partitions
+from supply_lake.assets.naming import CONSERVATION, CONTRACT, lake_key, landing_key, op_name, partitions, pull_op_name
 from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.resources.stores import LakeStores
 
@@ -19,8 +19,28 @@ _CHECKED = {
 }
 
 
-def landing_asset(spec: DatasetSpec) -> dg.AssetSpec:
-    """What arrives for the dataset; producers make it, and runs report what they found."""
+def landing_asset(spec: DatasetSpec) -> dg.AssetSpec | dg.AssetsDefinition:
+    """What arrives for the dataset. Where it is pulled, a run of this asset pulls it; else producers make it."""
+    return _pulled(spec) if spec.source.pulled else _arrived(spec)
+
+
+def _pulled(spec: DatasetSpec) -> dg.AssetsDefinition:
+    @dg.multi_asset(
+        name=pull_op_name(spec.name),
+        specs=[_arrived(spec).replace_attributes(skippable=True, kinds={spec.format.type, spec.source.transport})],
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        pool=pull_op_name(spec.name),
+    )
+    def pull_source(context: dg.AssetExecutionContext, lake_stores: dg.ResourceParam[LakeStores]) -> Iterator[object]:
+        from supply_lake.assets.extraction import Extraction
+
+        with lake_stores.open() as stores:
+            yield from Extraction(context, stores, spec).events()
+
+    return pull_source
+
+
+def _arrived(spec: DatasetSpec) -> dg.AssetSpec:
     return dg.AssetSpec(
         landing_key(spec.name),
         description=contract.landing_description(spec),

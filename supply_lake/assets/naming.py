@@ -22,6 +22,8 @@ PENDING_TAG = ".dagster/supply_lake_pending"
 DATASET_TAG = "supply_lake/dataset"
 DIGEST_TAG = ".dagster/supply_lake_digest"
 """Names the object versions, and their attempt, that a run was asked for."""
+PULL_TAG = "supply_lake/pull"
+"""On runs that a schedule asks for to pull a source."""
 PARTITION_TAG = "dagster/partition"
 OUTAGE_TAG = "supply_lake/outage"
 """On runs that ended because a store did not answer."""
@@ -52,6 +54,11 @@ def lake_key(name: str) -> dg.AssetKey:
 def op_name(name: str) -> str:
     """The step that curates the dataset; also its pool, which production limits to one run at a time."""
     return f"lake__{name}"
+
+
+def pull_op_name(name: str) -> str:
+    """The step that pulls the dataset's source; also its pool."""
+    return f"landing__{name}"
 
 
 def partitions(spec: DatasetSpec) -> dg.DailyPartitionsDefinition:

@@ -16,6 +16,7 @@ from supply_lake.assets.samples import Sample
 from supply_lake.assets.tables import table
 from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.snapshots.records import Batch, Kind, Rows, Snapshot, SourceRecord, Status
+from supply_lake.snapshots.schema_versions import SchemaVersion
 
 LISTED = 50
 """Sources, snapshots or notes that are listed; the rest is counted."""
@@ -40,10 +41,13 @@ def landed_metadata(sources: Sequence[SourceRecord]) -> dict[str, Any]:
     }
 
 
-def published_metadata(batches: Sequence[Batch], live_rows: int, rows: Sample, rejects: Sample) -> dict[str, Any]:
+def published_metadata(
+    batches: Sequence[Batch], live_rows: int, rows: Sample, rejects: Sample, schemas: Sequence[SchemaVersion]
+) -> dict[str, Any]:
     """What was published of one landing date, for the lake asset.
 
     :param live_rows: rows of the snapshots that are live from this landing date
+    :param schemas: every version of what the dataset publishes, oldest first
     """
     published = [batch for batch in batches if batch.status is Status.COMMITTED]
     counts, snapshots = total(published), snapshots_of(published)
@@ -60,6 +64,7 @@ def published_metadata(batches: Sequence[Batch], live_rows: int, rows: Sample, r
         "preview": rows.table(),
         "sources": _sources([source for batch in published for source in batch.sources]),
         "schema fingerprint": snapshots[-1].schema_fingerprint,
+        **_schema(snapshots, schemas),
     }
     if rows.remark:
         facts["preview shows"] = rows.remark
@@ -73,6 +78,18 @@ def published_metadata(batches: Sequence[Batch], live_rows: int, rows: Sample, r
     if any(batch.kind is Kind.RECURATE for batch in published):
         facts["curated again"] = True
     return facts
+
+
+def _schema(snapshots: Sequence[Snapshot], schemas: Sequence[SchemaVersion]) -> dict[str, Any]:
+    """The schema that was published under; and what has changed, in the run that changed it."""
+    number, commits = snapshots[-1].schema_version, {one.commit for one in snapshots}
+    facts: dict[str, Any] = {"schema version": number}
+    published = next((one.schema for one in schemas if one.number == number), None)
+    if published is not None:
+        columns = [dg.TableColumn(one.name, type=one.type) for one in published.columns]
+        facts["dagster/column_schema"] = dg.TableSchema(columns)
+    changes = [str(change) for one in schemas if one.commit in commits for change in one.changes]
+    return facts | ({"schema changes": bullets(changes)} if changes else {})
 
 
 def contract_metadata(spec: DatasetSpec, batches: Sequence[Batch], reasons: Sample, rejects: Sample) -> dict[str, Any]:

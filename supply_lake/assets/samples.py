@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from supply_lake.assets.tables import table
+from supply_lake.curate.schema import LINEAGE
 from supply_lake.snapshots.records import Batch, DataFile, Snapshot
 from supply_lake.storage.object_store import ObjectStore
 
@@ -50,7 +51,7 @@ def preview(store: ObjectStore, snapshots: Sequence[Snapshot]) -> Sample:
     if not files:
         return Sample()
     with _opened(store, files[0]) as parquet:
-        columns = [name for name in parquet.schema_arrow.names if not name.startswith("_")]
+        columns = [name for name in parquet.schema_arrow.names if name not in LINEAGE]
         rows = tuple(tuple(row[name] for name in columns[:WIDTH]) for row in _first(parquet, columns[:WIDTH]))
     hidden = f"{WIDTH} of {len(columns)} columns" if len(columns) > WIDTH else ""
     return Sample(tuple(columns[:WIDTH]), rows, hidden)

@@ -18,10 +18,13 @@ from collections.abc import Sequence
 import click
 
 from supply_lake.cli.catalog import datasets, objects, show, snapshots
+from supply_lake.cli.extract import extract
 from supply_lake.cli.ingest import ingest
 from supply_lake.cli.land import land
+from supply_lake.cli.onboard import onboard
 from supply_lake.cli.query import query
 from supply_lake.cli.rejects import rejects
+from supply_lake.cli.schema import schema
 from supply_lake.cli.verify import verify
 from supply_lake.errors import SupplyLakeError
 
@@ -37,7 +40,7 @@ class _InOrder(click.Group):
 
 @click.group(
     cls=_InOrder,
-    commands=[land, ingest, datasets, snapshots, show, query, rejects, verify, objects],
+    commands=[onboard, land, extract, ingest, datasets, snapshots, show, schema, query, rejects, verify, objects],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog="Settings are environment variables SUPPLY_LAKE_*; with none set, everything lies under .lake/.",
 )

@@ -47,13 +47,19 @@ def ingest(names: tuple[str, ...], as_json: bool) -> None:
     done: list[Batch] = []
     try:
         with _progress(quiet=as_json) as progress:
-            ingested = run_everything(Settings.from_env(), names or None, lambda batch: progress.say(done, batch))
+            ingested = run_everything(Settings.from_env(), names or None, lambda batch: progress.say(done, batch), _say)
     except BaseException:
         if done:  # what breaks off halfway has published what it has
             _print(done, (), as_json)
         raise
     _print(done, ingested.remarks, as_json)
+    if not (done or ingested.remarks or ingested.troubles or as_json):
+        click.echo("Nothing was pending.")
     refuse_silence(done, ingested.troubles)
+
+
+def _say(sentence: str) -> None:
+    click.echo(f"supply-lake: {sentence}", err=True)
 
 
 def _print(batches: Sequence[Batch], remarks: Sequence[str], as_json: bool) -> None:
@@ -64,9 +70,7 @@ def _print(batches: Sequence[Batch], remarks: Sequence[str], as_json: bool) -> N
     elif batches:
         _report(batches)
     for remark in remarks:
-        click.echo(f"supply-lake: {remark}" if as_json else remark, err=as_json)
-    if not (batches or remarks or as_json):
-        click.echo("Nothing was pending.")
+        (_say if as_json else click.echo)(remark)
 
 
 def _report(batches: Sequence[Batch]) -> None:

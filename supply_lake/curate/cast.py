@@ -42,6 +42,8 @@ _SCALARS: dict[str, pl.DataType] = {
     "time": pl.Time(),
     "timestamp": pl.Datetime("us", "UTC"),
     "binary": pl.Binary(),
+    "null": pl.String(),  # no value was seen yet
+    "map": pl.Map(pl.String(), pl.String()),
 }
 _JSON = Format(type="json")
 
@@ -89,7 +91,7 @@ def cast_column(raw: pl.Series, column: Column, spec: DatasetSpec) -> CastResult
     if raw.dtype.is_float() and (nans := int(raw.is_nan().sum())):
         notes[f"NaN of {column.name!r} was read as null"] += nans
         raw = raw.fill_nan(None)
-    text = _without_nulls(raw, column, spec.format) if raw.dtype == pl.String else as_text(raw)
+    text = without_nulls(raw, column, spec.format) if raw.dtype == pl.String else as_text(raw)
     found = _typed(raw, column, target) or _of_text(text, column, spec.format, target)
     notes.update(found.notes)
     values = found.series.alias(column.name)
@@ -104,10 +106,12 @@ def as_text(raw: pl.Series) -> pl.Series:
         return raw.bin.encode("base64")
     if isinstance(raw.dtype, pl.Duration):
         return raw.dt.to_string("iso")
+    if raw.dtype in (pl.Date, pl.Datetime):
+        return cast_moments.as_text(raw)
     return raw.cast(pl.String)
 
 
-def _without_nulls(raw: pl.Series, column: Column, form: Format) -> pl.Series:
+def without_nulls(raw: pl.Series, column: Column, form: Format) -> pl.Series:
     """The texts with declared nulls taken out."""
     if form.trim:
         raw = raw.str.strip_chars()

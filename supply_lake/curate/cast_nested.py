@@ -39,7 +39,11 @@ def nested(text: pl.Series, column: Column, target: pl.DataType, scalar: Scalar)
 
 def as_json(raw: pl.Series) -> pl.Series:
     """Nested values of a typed source as JSON text."""
-    texts = [None if value is None else json.dumps(value, default=_plain, ensure_ascii=False) for value in raw.to_list()]
+    try:
+        values = raw.to_list()
+    except (OverflowError, ValueError, pl.exceptions.PanicException):  # a date that no calendar has
+        values = raw.to_physical().to_list()
+    texts = [None if value is None else json.dumps(value, default=_plain, ensure_ascii=False) for value in values]
     return pl.Series(raw.name, texts, pl.String)
 
 
@@ -47,7 +51,9 @@ def same_but_wider(raw: pl.Series, target: pl.DataType) -> pl.Series | None:
     """The nested values as the target type when nothing of them is lost, else ``None``."""
     try:
         values = raw.cast(target, strict=True)
-        return values if values.cast(raw.dtype, strict=True).eq_missing(raw).all() else None
+        # Polars casts the fields of a struct one by one when it is asked for a list.
+        same = values.dtype == target and values.cast(raw.dtype, strict=True).eq_missing(raw).all()
+        return values if same else None
     except pl.exceptions.PolarsError:
         return None
 

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 import polars as pl
 
-from supply_lake.curate.cast_values import Values, only
+from supply_lake.curate.cast_values import Values, marked, only
 from supply_lake.datasets.column import Column
 from supply_lake.datasets.format import Format
 
@@ -23,7 +23,7 @@ _EXACT_DIGITS = {"float64": 15, "float32": 7}  # integers of so many digits are 
 
 def integers(text: pl.Series, column: Column, form: Format, target: pl.DataType) -> Values:
     """Whole numbers; with ``integral_floats`` also those that are written ``17850.0``."""
-    plain = _plain(text, form)
+    plain = plain_text(text, form)
     values = plain.cast(target, strict=False)
     if not column.integral_floats:
         return Values(values)
@@ -37,7 +37,7 @@ def integers(text: pl.Series, column: Column, form: Format, target: pl.DataType)
 
 def decimals(text: pl.Series, column: Column, form: Format, target: pl.DataType) -> Values:
     """Decimals that need no rounding."""
-    plain, scale = _plain(text, form), column.dtype.scale
+    plain, scale = plain_text(text, form), column.dtype.scale
     pattern = rf"^[+-]?(\d+(\.\d{{0,{scale}}}0*)?|\.\d{{1,{max(scale, 1)}}}0*)$"
     exact = plain.str.contains(pattern)
     if not exact.all() and (written_out := _without_exponents(plain, (~exact).arg_true())) is not None:
@@ -48,20 +48,21 @@ def decimals(text: pl.Series, column: Column, form: Format, target: pl.DataType)
 
 def floats(text: pl.Series, column: Column, form: Format, target: pl.DataType) -> Values:
     """Finite floats; a whole number that the float could only come near is none."""
-    plain = _plain(text, form)
+    plain = plain_text(text, form)
     values = plain.cast(target, strict=False)
     finite = values.is_finite()
     found = Values(values if finite.all() else only(values, finite))
-    long = plain.str.len_bytes() > _EXACT_DIGITS[column.dtype.name]
-    if not long.any():
+    rows = (plain.str.len_bytes() > _EXACT_DIGITS[column.dtype.name]).arg_true()
+    rows = rows.filter(plain.gather(rows).str.contains(r"^[+-]?\d+(\.0*)?$")) if len(rows) else rows
+    if not len(rows):
         return found
-    whole = long & plain.str.contains(r"^[+-]?\d+(\.0*)?$")
-    digits = plain.str.replace(r"\.0*$", "").cast(pl.Int128, strict=False)
-    near = whole & (digits != found.series.cast(pl.Int128, strict=False)).fill_null(True)
-    return found.without(near, f"is too large for {column.dtype} to hold it exactly; declare an integer or a decimal")
+    digits = plain.gather(rows).str.replace(r"\.0*$", "").cast(pl.Int128, strict=False)
+    near = rows.filter((digits != found.series.gather(rows).cast(pl.Int128, strict=False)).fill_null(True))
+    reason = f"is too large for {column.dtype} to hold it exactly; declare an integer or a decimal"
+    return found.without(marked(near, len(plain)), reason)
 
 
-def _plain(text: pl.Series, form: Format) -> pl.Series:
+def plain_text(text: pl.Series, form: Format) -> pl.Series:
     """Numbers as Polars reads them; a thousands mark counts only where it groups by three."""
     if form.currency:
         text = _without_currency(text, form.currency)

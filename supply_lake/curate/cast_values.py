@@ -34,3 +34,8 @@ class Values:
 def only(values: pl.Series, rows: pl.Series) -> pl.Series:
     """The values of these rows, null elsewhere."""
     return pl.select(pl.when(rows).then(values).alias(values.name))[:, 0]
+
+
+def marked(rows: pl.Series, height: int) -> pl.Series:
+    """A mask of so many rows that has these."""
+    return pl.Series([False]).new_from_index(0, height).scatter(rows, True)

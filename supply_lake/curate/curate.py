@@ -7,7 +7,6 @@ each), where objects come from and where rows go.
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import shutil
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -15,17 +14,21 @@ from pathlib import Path
 
 import polars as pl
 
+from supply_lake.curate.cast import polars_type
 from supply_lake.curate.counts import PartitionRows, Rows
 from supply_lake.curate.delivery import Delivery
+from supply_lake.curate.evolve import Evolved, evolve
 from supply_lake.curate.read_rejects import Kept
+from supply_lake.curate.schema import Schema
 from supply_lake.curate.settle import LivePart, Settled
 from supply_lake.curate.source import Source
 from supply_lake.curate.stage import LEFT, Options, Reading, SourceOutcome, leave, read_all
+from supply_lake.curate.terms import Terms
 from supply_lake.datasets.spec import DatasetSpec
-from supply_lake.datasets.types import DataType, parse_type
 
 __all__ = [
     "Delivery",
+    "Evolved",
     "Kept",
     "LivePart",
     "Options",
@@ -46,6 +49,7 @@ def stage(
     landing_date: dt.date,
     scratch: Path,
     options: Options | None = None,
+    published: Schema | None = None,
     kept: Kept | None = None,
 ) -> Staged:
     """Pass 1: read every source once, cast and validate its rows, and keep them for pass 2.
@@ -53,18 +57,21 @@ def stage(
     :param sources: in the order of delivery
     :param landing_date: the partition date of rows whose dataset names no business-date column
     :param scratch: folder for what does not fit into memory; removed on leaving the context
+    :param published: what was published last; ``None`` when nothing was
     :param kept: objects of which only the rejected rows are read, from what was kept of them
     """
-    options, kept = options or Options(), kept or Kept()
-    reading = read_all(spec, sources, kept=kept, landing_date=landing_date, scratch=scratch, options=options)
-    return Staged(spec, reading, scratch)
+    terms, options = Terms.of(spec, published), options or Options()
+    reading = read_all(
+        terms, sources, kept=kept or Kept(), landing_date=landing_date, scratch=scratch, options=options, published=published
+    )
+    return Staged(spec, reading, scratch, published)
 
 
 class Staged:
     """The rows of a batch after pass 1. A context manager, which removes what was spilled to disk."""
 
-    def __init__(self, spec: DatasetSpec, reading: Reading, scratch: Path) -> None:
-        self.spec, self.reading, self._scratch = spec, reading, scratch
+    def __init__(self, spec: DatasetSpec, reading: Reading, scratch: Path, published: Schema | None = None) -> None:
+        self.spec, self.reading, self._scratch, self._published = spec, reading, scratch, published
 
     # --- what is known
 
@@ -86,7 +93,7 @@ class Staged:
     @property
     def schema_problem(self) -> str:
         """Why the contract refuses the batch for its columns; empty when it does not."""
-        return self.reading.problem
+        return self.reading.drift.refusal or self._as_read.problem
 
     @property
     def check_figures(self) -> Mapping[str, int]:
@@ -96,34 +103,33 @@ class Staged:
     @cached_property
     def notes(self) -> tuple[str, ...]:
         """What was skipped, coerced, added or passed over."""
-        return tuple(f"{note} ({count:,} times)" if count > 1 else note for note, count in sorted(self.reading.notes.items()))
+        counted = [*self.reading.notes.items(), *self.reading.drift.sentences()]
+        found = sorted([*counted, *((note, 1) for note in self._as_read.notes)])
+        return tuple(f"{note} ({count:,} times)" if count > 1 else note for note, count in found)
 
     @cached_property
     def dates(self) -> tuple[dt.date, ...]:
         """Partition dates of the good rows."""
         return tuple(sorted({date for _, date in self.reading.good.shares()}))
 
-    @cached_property
-    def columns(self) -> tuple[tuple[str, DataType], ...]:
-        """Published columns: the declared ones in order, then the others that the files have, as text."""
-        declared = {column.name: column.dtype for column in self.spec.columns}
-        text = parse_type("string")
-        extras = {name for name in self.reading.good.columns() if name[0] != "_"} - set(declared)
-        return (*declared.items(), *((name, text) for name in sorted(extras)))
+    def evolved(self, published: Schema | None) -> Evolved:
+        """What the batch publishes, when this is what was published last."""
+        return self._as_read if published == self._published else self._evolved(published)
 
     @cached_property
-    def fingerprint(self) -> str:
-        """Digest of the published columns' names and types; files of one fingerprint have one schema."""
-        deleted = [("_deleted", "boolean")] if self.spec.tombstone else []
-        text = "\n".join(f"{name} {kind}" for name, kind in [*self.columns, *deleted])
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+    def _as_read(self) -> Evolved:
+        return self._evolved(self._published)
+
+    def _evolved(self, published: Schema | None) -> Evolved:
+        return evolve(self.spec, published, self.reading.drift, self.reading.names, self.reading.good)
 
     def keys(self) -> pl.DataFrame:
         """The distinct primary keys of the good rows."""
-        keys = list(self.spec.primary_key)
+        kinds = self._as_read.kinds
+        types = {name: polars_type(kinds[name]) for name in self.spec.primary_key}
         good = self.reading.good
-        frames = [good.get(at, keys) for at in range(len(good))]
-        return pl.concat(frames).unique() if frames else pl.DataFrame(schema=dict.fromkeys(keys, pl.String))
+        frames = [good.get(at, list(types)).cast(types) for at in range(len(good))]  # type: ignore[arg-type]
+        return pl.concat(frames).unique() if frames else pl.DataFrame(schema=types)
 
     def leave_what_is_still_bad(self) -> None:
         """Take out the objects that have no good row."""
@@ -131,17 +137,25 @@ class Staged:
 
     # --- pass 2
 
-    def settle(self, live: Sequence[LivePart], *, delivery: Delivery | None = None, adds: bool = False) -> Settled:
+    def settle(
+        self,
+        live: Sequence[LivePart],
+        published: Schema | None = None,
+        *,
+        delivery: Delivery | None = None,
+        adds: bool = False,
+    ) -> Settled:
         """Pass 2: the good rows against each other, and against live rows that take part.
 
+        :param published: what was published last; another run may have published since the rows were read
         :param delivery: when the rows were delivered, if that is not now
         :param adds: live rows stay where they are, but for partitions in which one of them loses
         """
-        return Settled(self.spec, self.reading, self.columns, live, self._scratch, delivery=delivery, adds=adds)
+        return Settled(self.spec, self.reading, self.evolved(published), live, self._scratch, delivery=delivery, adds=adds)
 
     def refuse(self, reason: str) -> Settled:
         """Instead of pass 2: nothing is published, and every good row is set aside with the reason."""
-        return Settled(self.spec, self.reading, self.columns, (), self._scratch, refused=reason)
+        return Settled(self.spec, self.reading, self._as_read, (), self._scratch, refused=reason)
 
     def __enter__(self) -> Staged:
         return self

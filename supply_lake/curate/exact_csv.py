@@ -13,8 +13,8 @@ import csv
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 
-import numpy as np
 import polars as pl
 
 from supply_lake.curate.dialect import Dialect
@@ -150,8 +150,9 @@ class _Walk:
             self.pieces.pop()
         self.at = 0
         self._dialect, self._final, self._size = dialect, final, len(data)
-        self._offsets = np.cumsum([0, *map(len, self.pieces)])
-        self._lines = dialect.line_numbers(self.pieces, first_line)
+        self._offsets = list(accumulate(map(len, self.pieces), initial=0))
+        # Where every piece is a line there is nothing to count.
+        self._lines = dialect.line_numbers(self.pieces, first_line) if dialect.has_record_end else range(first_line, 2**62)
         self._reader = csv.reader(self._texts(), **dialect.csv)
 
     def next(self) -> list[str]:
@@ -191,7 +192,7 @@ class _Walk:
 
     def offset(self, at: int) -> int:
         """Where the piece begins, in bytes."""
-        return int(self._offsets[at])
+        return self._offsets[at]
 
     def length(self, start: int) -> int:
         """Bytes from one piece to where the way has come."""

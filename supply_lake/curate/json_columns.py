@@ -129,8 +129,14 @@ def text_of(value: Any) -> str | None:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (int, Decimal)):
-        return str(value)
+        return _digits(value)
     return _dump(value)
+
+
+def _digits(number: int | Decimal | Digits) -> str:
+    """A number as a file writes it: Python would write 0.0000001 with an exponent."""
+    exponent = number.as_tuple().exponent if isinstance(number, Decimal) else None
+    return f"{number:f}" if isinstance(exponent, int) and -100 < exponent <= 0 else str(number)
 
 
 def _dump(value: Any) -> str:
@@ -139,8 +145,10 @@ def _dump(value: Any) -> str:
         return "{" + ",".join(f"{json.dumps(key, ensure_ascii=False)}:{_dump(item)}" for key, item in fields) + "}"
     if isinstance(value, list):
         return "[" + ",".join(_dump(item) for item in cast(Iterable[Any], value)) + "]"
-    if isinstance(value, (Digits, Decimal, JsonText)):
+    if isinstance(value, JsonText):
         return str(value)
+    if isinstance(value, (Digits, Decimal)):
+        return _digits(value)
     return json.dumps(value, ensure_ascii=False)
 
 

@@ -53,7 +53,7 @@ def array_items(
     around = _Around(max(len(one.split(".")) for one in (path, *places)))
     builder: _Builder | None = None
     number, found = 0, False
-    for event, value in ijson.basic_parse(_Checked(stream), use_float=False):
+    for event, value in ijson.basic_parse(Checked(stream), use_float=False):
         if builder is not None:
             if builder.take(event, value):
                 yield number, builder.result()
@@ -112,13 +112,17 @@ class _Around:
         return ".".join(self._names) == (f"{path}.item" if path else "item")
 
 
-class _Checked:
+class Checked:
     """The stream, refused before the tokenizer stumbles in a way that cannot be caught, or that nobody would see."""
 
     def __init__(self, stream: Readable) -> None:
         self._stream, self._tail = stream, b""
 
     def read(self, size: int = -1) -> bytes:
+        """The next bytes.
+
+        :raises UnreadableObject: they hold what no tokenizer should see
+        """
         block = self._stream.read(size)
         window = self._tail + block
         if _TOO_LONG.search(window):

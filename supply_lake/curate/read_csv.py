@@ -9,6 +9,7 @@ mean.
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import takewhile
@@ -30,7 +31,7 @@ from supply_lake.errors import UnreadableObject
 
 CHUNK_BYTES = 8 * 1024 * 1024
 LONGEST_RECORD = 64 * 1024 * 1024
-_GLANCE = 64 * 1024
+_GLANCE = 4096
 REPEATED_HEADER = "repeated header lines were passed over"
 
 
@@ -156,7 +157,11 @@ class CsvReader:
         else:
             limit = exact_csv.MAX_QUOTED_BYTES // dialect.shrinks
             end = well_formed_end(spelling.data, spelling.delimiter, dialect.quote, limit=limit, final=self._ended)
-        return None if end is None else dialect.length(spelling, end)
+        end = None if end is None else dialect.length(spelling, end)
+        # A line that is no text is set aside alone, so a quote in it may open what no record closes.
+        if end and dialect.quote and buffer.find(dialect.quote, 0, end) >= 0 and not _is_text(buffer, end):
+            return None
+        return end
 
     def _has_comment(self, buffer: bytes) -> bool:
         """Whether a comment may stand in the buffer."""
@@ -166,8 +171,8 @@ class CsvReader:
         return buffer.startswith(self._comment) or any(end + self._comment in buffer for end in ends)
 
     def _parse_fast(self, cut: Cut) -> RawChunk | None:
-        if len(self.header) == 1 or not _is_text(cut.data):
-            return None
+        if len(self.header) == 1 or cut.data.startswith(codecs.BOM_UTF8) or not _is_text(cut.data, len(cut.data)):
+            return None  # Arrow takes a byte order mark off every buffer, also where it is text
         spelling = self._dialect.spell(cut.data)
         return fast_csv.parse(cut, spelling, self.header, self._dialect) if spelling else None
 
@@ -207,14 +212,14 @@ class CsvReader:
         return RawChunk(chunk.frame.filter(~repeats), chunk.lines.filter(~repeats), chunk.bad, notes)
 
 
-def _is_text(data: bytes) -> bool:
-    """Whether it is UTF-8 without NUL."""
-    if not data or np.frombuffer(data, np.int8).min() > 0:  # as signed bytes, all that is not ASCII is below zero
+def _is_text(data: bytes, end: int) -> bool:
+    """Whether the bytes up to the end are UTF-8 without NUL."""
+    if not end or np.frombuffer(data, np.int8, end).min() > 0:  # as signed bytes, all that is not ASCII is below zero
         return True
-    if b"\0" in data:
+    if data.find(b"\0", 0, end) >= 0:
         return False
     try:
-        data.decode()
+        data[:end].decode()
     except UnicodeDecodeError:
         return False
     return True

@@ -9,6 +9,7 @@ What belongs here: rows of the rejects table → chunks, as every reader gives t
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
@@ -16,16 +17,20 @@ from typing import Any
 
 import polars as pl
 
+from supply_lake.curate.cast import cast_column
 from supply_lake.curate.cast_moments import ISO_FORMATS
 from supply_lake.curate.json_columns import Columns
 from supply_lake.curate.raw import BadRecord, EmptyObject, RawChunk, Told
 from supply_lake.curate.read_csv import CsvReader
 from supply_lake.curate.read_json import decoded
 from supply_lake.curate.rejects import REJECTED, Form
+from supply_lake.curate.schema import RESCUED
+from supply_lake.curate.terms import Terms
 from supply_lake.curate.text import Utf8
 from supply_lake.datasets.column import Column
 from supply_lake.datasets.format import Format
 from supply_lake.datasets.spec import DatasetSpec
+from supply_lake.datasets.types import DataType
 from supply_lake.errors import UnreadableObject
 from supply_lake.storage.layout import landing_key
 
@@ -85,26 +90,24 @@ def _typed_or_text(column: Column, form: Format) -> Column:
     )
 
 
-def read_rejects(kept: Kept, spec: DatasetSpec, *, published: bool) -> Iterator[tuple[str, str, RawChunk]]:
+def read_rejects(kept: Kept, written: Terms, *, published: bool) -> Iterator[tuple[str, str, RawChunk]]:
     """Chunks of one file and one header each, with what their rows say they come from and the key of the object.
 
+    :param written: the terms by which they are judged, of a declaration that went through ``as_written``
     :param published: give the rows that were kept as they would have been published; else all others
     """
-    spec = as_written(spec, published=published)
-    typed = published or spec.format.type == "parquet"
-    binary = [name for one in spec.columns if one.dtype.name == "binary" for name in one.names_in_files if typed]
-    reader = _Reader(spec)
+    reader = _Reader(written, published=published)
     wanted = (pl.col("outcome") == REJECTED) & pl.col("line").is_not_null()
     wanted &= (pl.col("form") == Form.PUBLISHED) == pl.lit(published)
     for frame in kept.frames():
         for (name,), part in frame.filter(wanted).partition_by("source", as_dict=True, maintain_order=True).items():
             key = landing_key(str(name), kept.keys)
             if key in kept.keys:
-                for chunk in _chunks(part, reader, binary):
+                for chunk in _chunks(part, reader):
                     yield str(name), key, chunk
 
 
-def _chunks(rows: pl.DataFrame, reader: _Reader, binary: list[str]) -> Iterator[RawChunk]:
+def _chunks(rows: pl.DataFrame, reader: _Reader) -> Iterator[RawChunk]:
     records: list[_Record] = []
     bad: list[BadRecord] = []
     for row in rows.iter_rows(named=True):
@@ -115,24 +118,41 @@ def _chunks(rows: pl.DataFrame, reader: _Reader, binary: list[str]) -> Iterator[
         else:
             records.append((row["line"], values))
     for names, run in groupby(records, key=lambda one: tuple(one[1])):
-        yield _chunk(names, list(run), binary)
+        yield reader.chunk(names, list(run))
     if bad:
         nothing = pl.DataFrame(schema={reader.columns[0]: pl.String})
         yield RawChunk(nothing, pl.Series("line", [], pl.Int64), bad)
 
 
-def _chunk(names: tuple[str, ...], records: list[_Record], binary: list[str]) -> RawChunk:
-    columns = [pl.Series(name, [values[name] for _, values in records], pl.String) for name in names]
-    frame = pl.DataFrame(columns).with_columns(pl.col(name).str.decode("base64") for name in names if name in binary)
-    return RawChunk(frame, pl.Series("line", [line for line, _ in records], pl.Int64))
-
-
 class _Reader:
-    """Reads rejected rows one by one, by today's format."""
+    """Reads rejected rows by today's format."""
 
-    def __init__(self, spec: DatasetSpec) -> None:
-        self._form, self._json = spec.format, Columns(spec)
+    def __init__(self, written: Terms, *, published: bool) -> None:
+        spec = written.spec
+        self._spec, self._form, self._json, self._published = spec, spec.format, Columns(spec), published
         self.columns = tuple(column.names_in_files[0] for column in spec.columns)
+        self._typed: dict[str, Column] = {}
+        if published or spec.format.type == "parquet":
+            binary = [one for one in spec.columns if one.dtype.name == "binary"]
+            self._typed = {name: one for one in binary for name in one.names_in_files}
+            for one in written.known:
+                self._typed |= dict.fromkeys((one.name,) if published else one.sources, _of_type(one.kind))
+
+    def chunk(self, names: tuple[str, ...], records: list[_Record]) -> RawChunk:
+        """Records of one header as a chunk."""
+        columns = [pl.Series(name, [values[name] for _, values in records], pl.String) for name in names]
+        frame = pl.DataFrame([self._as_it_was(one) for one in columns])
+        return RawChunk(frame, pl.Series("line", [line for line, _ in records], pl.Int64))
+
+    def _as_it_was(self, values: pl.Series) -> pl.Series:
+        """Bytes, and columns that no contract names, in the type that they had: no contract says how to cast them."""
+        column = self._typed.get(values.name)
+        if column is None:
+            return values
+        if column.dtype.name == "binary":
+            return values.str.decode("base64")
+        found = cast_column(values, column, self._spec)
+        return values if found.failures else found.values.alias(values.name)
 
     def values(self, row: dict[str, Any]) -> dict[str, str | None] | None:
         """The row's fields as text, by the names that were kept; ``None`` when it is no record still."""
@@ -140,7 +160,8 @@ class _Reader:
             return self._fields(row["header"], row["raw"], row["exact"])
         text = Utf8(io.BytesIO(row["exact"] or row["raw"].encode()), self._form.encoding if row["exact"] else "utf-8")
         try:
-            return self._json.columns_of(decoded(text.read(), text))
+            record = decoded(text.read(), text)
+            return self._json.columns_of(_unrescued(record) if self._published else record)
         except ValueError:
             return None
 
@@ -166,3 +187,13 @@ class _Reader:
         if exact is None:  # its text is known for certain, whatever the encoding
             return form.model_copy(update={"encoding": "utf-8"}), (first + raw).encode()
         return form, first.encode(form.encoding) + exact
+
+
+def _of_type(kind: DataType) -> Column:
+    return Column(name="value", type=str(kind), nulls=())
+
+
+def _unrescued(record: dict[str, Any]) -> dict[str, Any]:
+    """A record as it was before values of it went to ``_rescued``."""
+    rescued = json.loads(record.pop(RESCUED, None) or "{}")
+    return {**record, **{name: value for name, value in rescued.items() if record.get(name) is None}}

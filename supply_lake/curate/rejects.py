@@ -12,8 +12,10 @@ from typing import Any
 
 import polars as pl
 
+from supply_lake.curate import cast_moments
 from supply_lake.curate.cast import as_text
 from supply_lake.curate.raw import BadRecord
+from supply_lake.curate.schema import LINEAGE
 
 REASON = pl.Struct({"column": pl.String, "value": pl.String, "reason": pl.String})
 SCHEMA: dict[str, pl.DataType] = {
@@ -91,7 +93,7 @@ def _from_rows(rows: pl.DataFrame, outcome: str, reason: pl.Expr) -> pl.DataFram
         pl.col("_line").alias("line"),
         pl.concat_list(pl.struct(nothing.alias("column"), nothing.alias("value"), reason.alias("reason"))).alias("reasons"),
     )
-    return _table(outcome, Form.PUBLISHED, told, rows.select(pl.exclude("^_.*$")))
+    return _table(outcome, Form.PUBLISHED, told, rows.select(pl.exclude(*LINEAGE, "_winner")))
 
 
 def _table(outcome: str, form: Form, told: pl.DataFrame, values: pl.DataFrame) -> pl.DataFrame:
@@ -118,7 +120,9 @@ def _plain(values: pl.Series) -> pl.Series:
         return values if values.is_finite().all() else values.cast(pl.String)
     if _in_json(kind):
         return values
-    return values.dt.to_string("iso:strict") if kind in (pl.Datetime, pl.Duration, pl.Time) else as_text(values)
+    if kind in (pl.Date, pl.Datetime):
+        return cast_moments.as_text(values, iso=True)
+    return values.dt.to_string("iso:strict") if kind == pl.Time else as_text(values)
 
 
 def _in_json(kind: Any) -> bool:

@@ -19,15 +19,20 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from supply_lake.curate import rejects
-from supply_lake.curate.cast import polars_type
+from supply_lake.curate.align import fingerprint, held_in, typed
 from supply_lake.curate.counts import PartitionRows, Rows
 from supply_lake.curate.delivery import PLACES, Delivery
 from supply_lake.curate.duels import losers
+from supply_lake.curate.evolve import Evolved
+from supply_lake.curate.schema import LINEAGE
 from supply_lake.curate.stage import Reading
 from supply_lake.datasets.spec import DatasetSpec, KeyScope
-from supply_lake.datasets.types import DataType
+from supply_lake.datasets.types import DataType, parse_type
+from supply_lake.datasets.widening import TEXT, Held, holding
 
 LIVE_ROWS_AT_ONCE = 262_144
+_LINEAGE = {"_source": TEXT, "_line": parse_type("int64"), "_snapshot_id": TEXT}
+_DELETED = {"_deleted": parse_type("boolean")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +50,17 @@ class Settled:
 
     spec: DatasetSpec
     reading: Reading
-    columns: tuple[tuple[str, DataType], ...]
+    evolved: Evolved
     live: Sequence[LivePart]
     scratch: Path
     refused: str = ""
     delivery: Delivery | None = None
     adds: bool = False
+
+    @property
+    def problem(self) -> str:
+        """Why the batch cannot be published under what another run has published meanwhile; empty when it can."""
+        return self.evolved.problem
 
     # --- counts
 
@@ -109,7 +119,7 @@ class Settled:
         """The rows of one partition: what is carried over, then what is new (``_snapshot_id`` null)."""
         for part, ordinals, frame in self._live_frames():
             if part.partition == date and self.carries(date):
-                yield self._aligned(frame.filter(~self._lost_mask(ordinals)))
+                yield typed(frame.filter(~self._lost_mask(ordinals)), self._published_kinds)
         good = self.reading.good
         for at, ordinals in self._staged_places():
             if any(day == date for _, day in good.shares(at)):
@@ -132,30 +142,33 @@ class Settled:
 
     def _published(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Staged rows in the form that is published."""
-        return self._aligned(frame.with_columns(self._names_of(frame), pl.lit(None, pl.String).alias("_snapshot_id")))
+        new = frame.with_columns(self._names_of(frame), pl.lit(None, pl.String).alias("_snapshot_id"))
+        return typed(new, self._published_kinds, self.evolved.keys)
 
     def _names_of(self, frame: pl.DataFrame) -> pl.Series:
         """What every staged row says it comes from."""
         return pl.Series("_source", self.reading.names, pl.String).gather(frame["_src"])
 
-    def _aligned(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """All published columns, in order, whatever the chunk or the older snapshot has of them."""
-        present = frame.schema
-        return frame.select(
-            (pl.col(name) if present[name] == kind else pl.col(name).cast(kind))
-            if name in present
-            else pl.lit(None, kind).alias(name)
-            for name, kind in self._published_types.items()
-        )
+    @cached_property
+    def _published_kinds(self) -> dict[str, DataType]:
+        """The schema's columns, those that only live rows have, and the lineage.
+
+        Where live rows are of another type, a column gets the one that holds both: the rows carried over lose nothing.
+        """
+        older: dict[str, list[Held]] = {}
+        for schema in self._live_schemas:
+            for name, held in schema.items():
+                if name not in LINEAGE:
+                    older.setdefault(name, []).append(held)
+        kinds = self.evolved.kinds
+        merged = {name: holding([Held(kind), *older.get(name, ())]) for name, kind in kinds.items()}
+        more = {name: holding(older[name]) for name in sorted(set(older) - set(kinds))}
+        return {**merged, **more, **_LINEAGE, **(_DELETED if self.spec.tombstone is not None else {})}
 
     @cached_property
-    def _published_types(self) -> dict[str, pl.DataType]:
-        """Declared and new columns, then those that only live rows have, then the lineage."""
-        types = {name: polars_type(kind) for name, kind in self.columns}
-        older = {name: kind for schema in self._live_schemas for name, kind in schema.items() if name[0] != "_"}
-        lineage: dict[str, pl.DataType] = {"_source": pl.String(), "_line": pl.Int64(), "_snapshot_id": pl.String()}
-        deleted: dict[str, pl.DataType] = {"_deleted": pl.Boolean()} if self.spec.tombstone is not None else {}
-        return {**types, **{name: older[name] for name in sorted(set(older) - set(types))}, **lineage, **deleted}
+    def fingerprint(self) -> str:
+        """Digest of the names and types in the files; files of one fingerprint have one schema."""
+        return fingerprint(self._published_kinds)
 
     def _with_winners(self, ordinals: pl.Series, frame: pl.DataFrame) -> pl.DataFrame:
         won = self._losers.filter(pl.col("_ordinal").is_in(ordinals.implode())).sort("_ordinal")
@@ -180,11 +193,17 @@ class Settled:
         for part in self.live:
             with part.open() as file:
                 parquet = pq.ParquetFile(file)
-                have = [name for name in columns if name in parquet.schema_arrow.names] if columns is not None else None
+                renamed = self._renamed(parquet.schema_arrow.names)
+                have = [old for old, name in renamed.items() if name in columns] if columns is not None else None
                 for batch in parquet.iter_batches(LIVE_ROWS_AT_ONCE, columns=have):
-                    frame = pl.DataFrame(batch)
+                    frame = pl.DataFrame(batch).rename(renamed, strict=False)
                     yield part, pl.int_range(first, first + frame.height, eager=True).alias("_ordinal"), frame
                     first += frame.height
+
+    def _renamed(self, names: Sequence[str]) -> dict[str, str]:
+        """Columns of a live file as they are called now: in SQL a name in capitals is no other name."""
+        now = {name.casefold(): name for name in self.evolved.kinds}
+        return {name: now.get(name.casefold(), name) for name in names}
 
     # --- who loses
 
@@ -193,7 +212,7 @@ class Settled:
         by = self.spec.dedupe_by
         if by == "none" or self.refused:
             return losers([], [], [], rows=0, scratch=self.scratch)
-        keys = list(self.spec.primary_key) if by == "key" else [name for name, _ in self.columns]
+        keys = list(self.spec.primary_key) if by == "key" else list(self.evolved.kinds)
         if self.spec.key_scope is KeyScope.PARTITION:
             keys = [*keys, "_date"]
         rows = sum(one.landed - one.rejected for one in self.reading.outcomes) + sum(self._live_rows.values())
@@ -201,20 +220,23 @@ class Settled:
         return losers(self._key_frames(keys), keys, order, rows=rows, scratch=self.scratch)
 
     def _key_frames(self, keys: Sequence[str]) -> Iterator[pl.DataFrame]:
-        order = [self.spec.order_by] if self.spec.order_by else []
-        values = [name for name in dict.fromkeys([*keys, *order]) if name != "_date"]
-        types = {name: polars_type(kind) for name, kind in self.columns}
+        order = self.spec.order_by
+        names = [name for name in dict.fromkeys([*keys, *([order] if order else [])]) if name != "_date"]
+        kinds = {name: self._published_kinds[name] for name in names}
+        if order is not None and order not in keys:
+            kinds[order] = self.evolved.kinds[order]  # what it once was may not be in order: text is not, of numbers
         lineage = ["_line", "_source", "_snapshot_id"] if self.delivery else ["_line"]
-        for part, ordinals, frame in self._live_frames([*values, *lineage]):
+        for part, ordinals, frame in self._live_frames([*names, *lineage]):
             nobody, date = pl.lit(-1, pl.Int32).alias("_src"), pl.lit(part.partition).alias("_date")
             came = self.delivery.of_live(frame) if self.delivery else []
-            yield _typed(frame, values, types).with_columns(ordinals, nobody, frame["_line"], date, *came)
+            yield typed(frame, kinds, loose=order).with_columns(ordinals, nobody, frame["_line"], date, *came)
         good = self.reading.good
+        staged = [self.evolved.keys[name] for name in names]
         for at, ordinals in self._staged_places():
-            frame = good.get(at, [*values, "_src", "_line", "_date"])
+            frame = good.get(at, [*staged, "_src", "_line", "_date"])
             places = [ordinals, frame["_src"], frame["_line"], frame["_date"]]
             came = self.delivery.of_staged(self._names_of(frame)) if self.delivery else []
-            yield _typed(frame, values, types).with_columns(*places).with_columns(*came)
+            yield typed(frame, kinds, self.evolved.keys).with_columns(*places).with_columns(*came)
 
     @cached_property
     def _lost(self) -> np.ndarray:
@@ -232,18 +254,20 @@ class Settled:
     # --- counting
 
     @cached_property
-    def _live_footers(self) -> list[tuple[dt.date, int, pl.Schema]]:
+    def _live_footers(self) -> list[tuple[dt.date, int, dict[str, Held]]]:
         """Partition date, rows and columns of every live file."""
-        found = []
+        found, kinds = [], self.evolved.kinds
         for part in self.live:
             with part.open() as file:
                 parquet = pq.ParquetFile(file)
-                schema = pl.DataFrame(parquet.schema_arrow.empty_table()).schema
-                found.append((part.partition, parquet.metadata.num_rows, schema))
+                names = self._renamed(parquet.schema_arrow.names)
+                wanted = {old: kinds[name] for old, name in names.items() if name in kinds}
+                held = held_in(parquet.metadata, parquet.schema_arrow, wanted)
+                found.append((part.partition, parquet.metadata.num_rows, {names[name]: one for name, one in held.items()}))
         return found
 
     @property
-    def _live_schemas(self) -> list[pl.Schema]:
+    def _live_schemas(self) -> list[dict[str, Held]]:
         return [schema for _, _, schema in self._live_footers]
 
     @cached_property
@@ -266,10 +290,3 @@ class Settled:
         for src, date, rows in frame.rows():
             found[src, date] += rows
         return dict(found)
-
-
-def _typed(frame: pl.DataFrame, names: Sequence[str], types: Mapping[str, pl.DataType]) -> pl.DataFrame:
-    present = set(frame.columns)
-    return frame.select(
-        (pl.col(name).cast(types[name]) if name in present else pl.lit(None, types[name])).alias(name) for name in names
-    )

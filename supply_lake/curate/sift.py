@@ -1,7 +1,7 @@
 """Raw records of one header → good rows and rejected rows: match, cast, validate, split.
 
-What belongs here: the row-wise half of curation, pure and safe to run in several threads. What does not: reading, and anything
-that looks at more than one chunk (``dedupe``).
+What belongs here: the row-wise half of curation, pure and safe to run in several threads. What does not: reading, what becomes
+of values that their type cannot hold (``meet``), and anything that looks at more than one chunk (``settle``).
 """
 
 from __future__ import annotations
@@ -10,27 +10,35 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 
+import pandera.polars as pa
 import polars as pl
 
-from supply_lake.curate import rejects
-from supply_lake.curate.cast import CastResult, as_text, cast_column, polars_type
+from supply_lake.curate import meet, rejects
+from supply_lake.curate.cast import Failure, polars_type, without_nulls
 from supply_lake.curate.columns import Matching, match
 from supply_lake.curate.contract import FAILURES, broken, judging, key_problems
+from supply_lake.curate.drift import Drift, differences
+from supply_lake.curate.kinds import as_found, data_type
+from supply_lake.curate.meet import Cast
 from supply_lake.curate.raw import RawChunk
+from supply_lake.curate.terms import Terms, retyped
 from supply_lake.curate.totals import Sum, sums_of
-from supply_lake.datasets.spec import DatasetSpec, Evolution
+from supply_lake.datasets.column import Column
+from supply_lake.datasets.types import parse_type
 
 OPTIONAL_COLUMNS = ("json", "jsonl")
+_TEXT = Column(name="value", type="string")
 
 
 @dataclass(slots=True)
 class Sifted:
     """What became of one chunk.
 
-    ``good`` has the declared columns in order, extra columns as text, ``_src`` (index of the source, Int32), ``_line``,
-    ``_date`` (partition date) and, with a tombstone, ``_deleted``. ``aside`` has the rejects schema.
+    ``good`` has the declared columns in order, the undeclared ones under their keys, ``_rescued`` where the dataset rescues,
+    ``_src`` (index of the source, Int32), ``_line``, ``_date`` (partition date) and, with a tombstone, ``_deleted``. ``aside``
+    has the rejects schema.
     """
 
     good: pl.DataFrame
@@ -38,21 +46,26 @@ class Sifted:
     landed: int
     rules: Counter[str] = field(default_factory=Counter)
     notes: Counter[str] = field(default_factory=Counter)
-    problem: str = ""
+    drift: Drift = field(default_factory=Drift)
     sums: list[Sum] = field(default_factory=list)
 
 
 class Sifter:
     """The contract of one dataset, ready to be applied to chunks."""
 
-    def __init__(self, spec: DatasetSpec, landing_date: dt.date) -> None:
-        self.spec, self.landing_date = spec, landing_date
-        self.schema = judging(spec)
-        self._optional = spec.format.type in OPTIONAL_COLUMNS
-        self._match = lru_cache(maxsize=256)(self._matching)
+    def __init__(self, terms: Terms, landing_date: dt.date) -> None:
+        self.terms, self.spec, self.landing_date = terms, terms.spec, landing_date
+        self._declared = [column.name for column in self.spec.columns]
+        optional = self.spec.format.type in OPTIONAL_COLUMNS
+        self._match = lru_cache(maxsize=256)(partial(match, self.spec, optional=optional, known=terms.known))
+        self._contract = lru_cache(maxsize=64)(self._built)
+        self._contract(())
 
-    def _matching(self, header: tuple[str, ...]) -> Matching:
-        return match(self.spec, header, optional=self._optional)
+    def _built(self, grown: tuple[tuple[str, str], ...]) -> pa.DataFrameSchema:
+        """The contract, with these columns wider than declared."""
+        types = {name: parse_type(kind) for name, kind in grown}
+        columns = tuple(retyped(one, types[one.name]) if one.name in types else one for one in self.spec.columns)
+        return judging(self.spec.model_copy(update={"columns": columns}) if grown else self.spec)
 
     def sift(self, chunk: RawChunk, src: pl.Series, names: Sequence[str]) -> Sifted:
         """Sort the chunk's records into good and rejected ones; every record is in one of the two.
@@ -60,52 +73,56 @@ class Sifter:
         :param src: index of the source of every row of the chunk's frame
         :param names: keys of the sources by index
         """
-        bad = rejects.from_bad_records(names, chunk.bad)
-        height = chunk.frame.height
-        matching = self._match(tuple(chunk.frame.columns))
-        notes = Counter(chunk.notes)
-        notes.update(dict.fromkeys(matching.notes, 1))
-        typed, failures, coerced = self._cast(chunk.frame, matching)
-        notes.update(coerced)
-        failures = (
-            _every_row(height, matching.problem) if matching.problem else self._judge(typed, failures, chunk.frame, matching)
+        raw = chunk.frame
+        matching = self._match(tuple(raw.columns))
+        cast = self._cast(raw, matching)
+        typed = pl.DataFrame(
+            [*cast.values.values(), *(self._extra(raw[one]).alias(key) for key, one in matching.extras.items())]
         )
-        good = self._good(typed, failures, chunk.lines, src)
-        aside = bad
+        failures = self._judge(cast, typed, raw, matching)
+        aside = rejects.from_bad_records(names, chunk.bad)
         if failures.height:
             keys = pl.Series("source", names, pl.String).gather(src)
-            aside = pl.concat([bad, rejects.from_failures(keys, chunk.lines, chunk.frame, failures)])
+            aside = pl.concat([aside, rejects.from_failures(keys, chunk.lines, raw, failures)])
         return Sifted(
-            good=good,
+            good=self._good(typed, failures, chunk.lines, src),
             aside=aside,
-            landed=height + len(chunk.bad),
+            landed=raw.height + len(chunk.bad),
             rules=_rules(failures, chunk),
-            notes=notes,
-            problem=matching.problem if self.spec.evolution is Evolution.FREEZE else "",
+            notes=Counter(chunk.notes) + cast.notes,
+            drift=differences(self.terms, raw, src, matching=matching, cast=cast, failed=failures["row"]),
             sums=sums_of(self.spec, typed, src),
         )
 
-    def _cast(self, raw: pl.DataFrame, matching: Matching) -> tuple[pl.DataFrame, pl.DataFrame, Counter[str]]:
-        values: list[pl.Series] = []
-        failures: list[pl.DataFrame] = []
-        coerced: Counter[str] = Counter()
+    # --- values
+
+    def _cast(self, raw: pl.DataFrame, matching: Matching) -> Cast:
+        cast = Cast()
         for column in self.spec.columns:
             file_name = matching.found.get(column.name)
             if file_name is None:
-                values.append(pl.Series(column.name, [None], dtype=polars_type(column.dtype)).new_from_index(0, raw.height))
-                continue
-            result = cast_column(raw[file_name], column, self.spec)
-            values.append(result.values.alias(column.name))
-            failures += _failures(result)
-            coerced.update(result.notes)
-        values += [as_text(raw[file]).alias(name) for name, file in matching.extras.items()]
-        frame = pl.DataFrame(values) if values else pl.DataFrame()
-        return frame, pl.concat(failures) if failures else pl.DataFrame(schema=FAILURES), coerced
+                null = pl.Series(column.name, [None], dtype=polars_type(column.dtype))
+                cast.values[column.name] = null.new_from_index(0, raw.height)
+            else:
+                cast.take(column, raw[file_name], self.spec)
+        meet.BY_MODE[self.spec.evolution](cast, raw, matching, self.terms)
+        return cast
 
-    def _judge(self, typed: pl.DataFrame, failures: pl.DataFrame, raw: pl.DataFrame, matching: Matching) -> pl.DataFrame:
+    def _extra(self, raw: pl.Series) -> pl.Series:
+        """An undeclared column: text of text formats, the source's own type of typed ones."""
+        return without_nulls(raw, _TEXT, self.spec.format) if raw.dtype == pl.String else as_found(raw)
+
+    # --- judgement
+
+    def _judge(self, cast: Cast, typed: pl.DataFrame, raw: pl.DataFrame, matching: Matching) -> pl.DataFrame:
         """All failures: those of the casts, those of the contract, and those of the key."""
-        declared = typed.select([column.name for column in self.spec.columns])
-        found = [broken(self.schema, declared), key_problems(self.spec, declared), self._undated(declared)]
+        problem = matching.problem or cast.refusal
+        if problem:
+            return _every_row(raw.height, problem)
+        failures = _table(cast.failures)
+        declared = typed.select(self._declared)
+        contract = self._contract(tuple(sorted((name, str(data_type(typed.schema[name]))) for name in cast.grown)))
+        found = [broken(contract, declared), key_problems(self.spec, declared), self._undated(declared)]
         # A value that could not be cast is null now; that it is null is no second fault.
         later = pl.concat([one for one in found if one.height] or [pl.DataFrame(schema=FAILURES)])
         if failures.height and later.height:
@@ -136,13 +153,15 @@ class Sifter:
         return marks
 
 
-def _failures(result: CastResult) -> list[pl.DataFrame]:
-    return [
-        pl.DataFrame({"row": (rows := failure.rows.arg_true()).cast(pl.Int64), "value": failure.raw.gather(rows)})
-        .with_columns(pl.lit(failure.column).alias("column"), pl.lit(failure.reason).alias("reason"))
-        .select(list(FAILURES))
-        for failure in result.failures
-    ]
+def _table(failures: Sequence[Failure]) -> pl.DataFrame:
+    """Failures of casts in the form of ``contract.broken``."""
+    parts = []
+    for one in failures:
+        rows = one.rows.arg_true()
+        told = (pl.lit(one.column).alias("column"), pl.lit(one.reason).alias("reason"))
+        part = pl.DataFrame({"row": rows.cast(pl.Int64), "value": one.raw.gather(rows)})
+        parts.append(part.with_columns(*told).select(list(FAILURES)))
+    return pl.concat(parts) if parts else pl.DataFrame(schema=FAILURES)
 
 
 def _with_raw_values(failures: pl.DataFrame, raw: pl.DataFrame, matching: Matching) -> pl.DataFrame:

@@ -137,7 +137,7 @@ class Plain:
         try:
             data: bytes = self._stream.read(size)
         except _BROKEN as error:
-            if not self.compression:
+            if not self.compression or getattr(error, "errno", None) is not None:  # a disk's or a network's, not the data's
                 raise
             raise UnreadableObject(f"{self.compression} data is truncated or corrupt ({first_line(error)})") from None
         if self.compression:

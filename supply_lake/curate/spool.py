@@ -21,7 +21,7 @@ class _Kept:
     frame: pl.DataFrame | Path
     size: int
     rows: int
-    columns: tuple[str, ...]
+    schema: pl.Schema
     shares: Counter[tuple[Any, ...]]
 
 
@@ -52,18 +52,27 @@ class Spool:
     def get(self, at: int, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """The frame at this place, or those of the columns that it has."""
         kept = self._frames[at]
-        have = None if columns is None else [name for name in columns if name in kept.columns]
+        have = None if columns is None else [name for name in columns if name in kept.schema]
         if isinstance(kept.frame, Path):
             return pl.read_ipc(kept.frame, columns=have)
         return kept.frame if have is None else kept.frame.select(have)
+
+    def column(self, at: int, name: str) -> pl.Series | None:
+        """One column of the frame at this place; ``None`` when it has none of the name."""
+        kept = self._frames[at]
+        if name not in kept.schema:
+            return None
+        if isinstance(kept.frame, Path):
+            return pl.read_ipc(kept.frame, columns=[name]).get_column(name)
+        return kept.frame.get_column(name)
 
     def rows(self, at: int) -> int:
         """Rows of the frame at this place."""
         return self._frames[at].rows
 
-    def columns(self) -> set[str]:
-        """Names of the columns that some frame has."""
-        return {name for kept in self._frames for name in kept.columns}
+    def schema(self, at: int) -> pl.Schema:
+        """Columns and types of the frame at this place."""
+        return self._frames[at].schema
 
     def shares(self, at: int | None = None) -> Counter[tuple[Any, ...]]:
         """Rows by the values of the columns ``by``, of one frame or of all."""
@@ -82,7 +91,7 @@ class Spool:
 
     def _keep(self, frame: pl.DataFrame) -> _Kept:
         size = int(frame.estimated_size())
-        return _Kept(self._placed(frame, size), size, frame.height, tuple(frame.columns), self._shares(frame))
+        return _Kept(self._placed(frame, size), size, frame.height, frame.schema, self._shares(frame))
 
     def _shares(self, frame: pl.DataFrame) -> Counter[tuple[Any, ...]]:
         if not (self._by and frame.height):

@@ -24,14 +24,17 @@ import polars as pl
 
 from supply_lake.curate import rejects, totals
 from supply_lake.curate.archive import files_in
+from supply_lake.curate.drift import Drift
 from supply_lake.curate.raw import BadRecord, EmptyObject, RawChunk, Readable, Told
 from supply_lake.curate.read_csv import CsvReader
 from supply_lake.curate.read_json import read_document, read_lines
 from supply_lake.curate.read_parquet import read_parquet
 from supply_lake.curate.read_rejects import Kept, as_written, read_rejects
+from supply_lake.curate.schema import Schema
 from supply_lake.curate.sift import Sifted, Sifter
 from supply_lake.curate.source import PlainBytes, Source
 from supply_lake.curate.spool import Spool
+from supply_lake.curate.terms import Terms
 from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.errors import ObjectChanged, ObjectError, ObjectGone
 from supply_lake.storage.layout import MEMBER, member_key
@@ -77,7 +80,8 @@ class Part:
 class Reading:
     """The result of pass 1. ``good`` and ``aside`` are spools of frames; the other fields count and tell.
 
-    ``_src`` of the good rows counts ``parts``; ``names`` has what the rows of each say they come from.
+    ``_src`` of the good rows counts ``parts``; ``names`` has what the rows of each say they come from. ``drift`` is what the
+    files have that the contract does not, by part.
     """
 
     good: Spool
@@ -88,7 +92,7 @@ class Reading:
     sums: dict[tuple[int, str], Decimal] = field(default_factory=lambda: defaultdict(Decimal))
     rules: Counter[str] = field(default_factory=Counter)
     notes: Counter[str] = field(default_factory=Counter)
-    problem: str = ""
+    drift: Drift = field(default_factory=Drift)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +105,20 @@ class _Piece:
 
 
 def read_all(
-    spec: DatasetSpec, sources: Sequence[Source], *, kept: Kept, landing_date: dt.date, scratch: Path, options: Options
+    terms: Terms,
+    sources: Sequence[Source],
+    *,
+    kept: Kept,
+    landing_date: dt.date,
+    scratch: Path,
+    options: Options,
+    published: Schema | None = None,
 ) -> Reading:
     """Read and sift every source, and after them what was kept of others.
 
     An object that breaks off midway contributes nothing but its reason.
+
+    :param published: what was published last
     """
     budget = options.memory_bytes // 4
     names = [*(source.key for source in sources), *kept.keys]
@@ -114,11 +127,12 @@ def read_all(
         aside=Spool(scratch, "aside", budget // 4, by=("source",)),
         outcomes=[SourceOutcome(name) for name in names],
     )
+    spec = terms.spec
     threads = options.threads or os.cpu_count() or 1
-    work = [(Sifter(spec, landing_date), _pieces(spec, sources, reading, scratch))]
-    for published in (False, True) if kept.keys else ():
-        sifter = Sifter(as_written(spec, published=published), landing_date)
-        work.append((sifter, _kept_pieces(spec, kept, reading, published=published)))
+    work = [(Sifter(terms, landing_date), _pieces(spec, sources, reading, scratch))]
+    for typed in (False, True) if kept.keys else ():
+        written = Terms.of(as_written(terms.declared, published=typed), published)
+        work.append((Sifter(written, landing_date), _kept_pieces(written, kept, reading, published=typed)))
     with ThreadPoolExecutor(threads) as pool:
         waiting: deque[Future[list[Sifted]]] = deque()
         for sifter, pieces in work:
@@ -131,6 +145,7 @@ def read_all(
     if spec.expect_total is not None:
         _reconcile(spec, reading)
     _drop_broken(reading)
+    _refuse_unread_columns(reading)
     _count(reading)
     return reading
 
@@ -189,10 +204,10 @@ def _read_one(spec: DatasetSpec, file: Readable, told: Told, part: int, scratch:
         yield _Piece(part, partial(_same, chunk), max(int(chunk.frame.estimated_size()), 1))
 
 
-def _kept_pieces(spec: DatasetSpec, kept: Kept, reading: Reading, *, published: bool) -> Iterator[_Piece]:
+def _kept_pieces(written: Terms, kept: Kept, reading: Reading, *, published: bool) -> Iterator[_Piece]:
     owners = {one.key: at for at, one in enumerate(reading.outcomes)}
-    parts: dict[str, int] = {}
-    for name, key, chunk in read_rejects(kept, spec, published=published):
+    parts = {name: at for at, name in enumerate(reading.names)}
+    for name, key, chunk in read_rejects(kept, written, published=published):
         if name not in parts:
             parts[name] = len(reading.parts)
             reading.parts.append(Part(owners[key], None))
@@ -249,7 +264,7 @@ def _keep(reading: Reading, sifted: Sequence[Sifted]) -> None:
             reading.aside.append(one.aside)
         reading.rules.update(one.rules)
         reading.notes.update(one.notes)
-        reading.problem = reading.problem or one.problem
+        reading.drift.update(one.drift)
         for part, column, total in one.sums:
             reading.sums[part, column] += total
 
@@ -259,9 +274,9 @@ def _keep(reading: Reading, sifted: Sequence[Sifted]) -> None:
 
 def leave(reading: Reading, keys: Collection[str]) -> None:
     """Take these objects out as if they had not been given; they must have no good rows."""
-    parts = zip(reading.names, reading.parts, strict=True)
-    names = [name for name, part in parts if reading.outcomes[part.owner].key in keys]
-    _filter(reading.aside, ~pl.col("source").is_in([*keys, *names]))
+    parts = [at for at, part in enumerate(reading.parts) if reading.outcomes[part.owner].key in keys]
+    reading.drift.forget(parts)
+    _filter(reading.aside, ~pl.col("source").is_in([*keys, *(reading.names[at] for at in parts)]))
     for one in reading.outcomes:
         if one.key in keys:
             one.outcome, one.landed, one.rejected = LEFT, 0, 0
@@ -290,6 +305,7 @@ def _drop_broken(reading: Reading) -> None:
     if not broken:
         return
     parts = [at for at, part in enumerate(reading.parts) if part.owner in broken]
+    reading.drift.forget(parts)
     _filter(reading.good, ~pl.col("_src").is_in(parts))
     _filter(reading.aside, ~pl.col("source").is_in([reading.names[at] for at in parts]))
     keys = [one.key for one in reading.outcomes]
@@ -301,6 +317,19 @@ def _drop_broken(reading: Reading) -> None:
     if unreadable:
         reading.aside.append(rejects.from_bad_records(keys, unreadable))
         reading.rules.update(["the object cannot be read"] * len(unreadable))
+
+
+def _refuse_unread_columns(reading: Reading) -> None:
+    """In a frozen dataset, a column of an object in which no value at all could be read has another type."""
+    for column, source in sorted(reading.drift.unread):
+        frames = (reading.good.get(at, [column]) for at in range(len(reading.good)) if _has(reading.good, at, source))
+        if all(frame[column].null_count() == frame.height for frame in frames):
+            reason = f"no value of column {column!r} can be read as its declared type; `evolution: freeze` allows no change"
+            reading.drift.refusals.setdefault(source, f"{reason}; declare the type that it has or mend the file")
+
+
+def _has(spool: Spool, at: int, source: int) -> bool:
+    return any(one == source for one, _ in spool.shares(at))
 
 
 def _filter(spool: Spool, keep: pl.Expr) -> None:

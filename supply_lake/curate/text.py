@@ -11,6 +11,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections import Counter
+from functools import lru_cache
 
 from supply_lake.curate.raw import Readable
 
@@ -40,7 +41,7 @@ class Utf8:
         self.empty = not head
         mark = next((mark for mark in _MARKS if head.startswith(mark)), b"")
         self._head = head[len(mark) :]
-        declared = codecs.lookup(encoding).name
+        declared = _name(encoding)
         found = _MARKS[mark] if mark else _with_byte_order(declared, head)
         if mark and not found.startswith(declared.removesuffix("-sig")):
             self.notes[MARK_BELIEVED] += 1
@@ -49,6 +50,8 @@ class Utf8:
 
     def read(self, size: int = -1) -> bytes:
         """The next text, ``b""`` at the end."""
+        if size == 0:
+            return b""
         while True:
             raw, self._head = self._head + self._stream.read(size), b""
             if self._decoder is None:
@@ -87,6 +90,11 @@ class Utf8:
                 found, place = ord(text[half.start()]) - _HALF, f"character {half.start() + 1}"
             return f"bytes that are no text in the declared encoding (0x{found:02x} at {place})"
         return "no fault"
+
+
+@lru_cache
+def _name(encoding: str) -> str:
+    return codecs.lookup(encoding).name
 
 
 def _head(stream: Readable) -> bytes:

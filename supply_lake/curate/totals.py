@@ -13,6 +13,7 @@ from decimal import Decimal
 import polars as pl
 
 from supply_lake.curate.cast import cast_column
+from supply_lake.curate.kinds import data_type
 from supply_lake.datasets.column import Column
 from supply_lake.datasets.spec import DatasetSpec
 
@@ -25,7 +26,7 @@ def sums_of(spec: DatasetSpec, typed: pl.DataFrame, src: pl.Series) -> list[Sum]
     names = list(spec.expect_total.sums) if spec.expect_total else []
     if not names or not typed.height:
         return []
-    exact = [pl.col(name).cast(pl.Decimal(38, spec.column(name).dtype.scale)).sum() for name in names]
+    exact = [pl.col(name).cast(pl.Decimal(38, data_type(typed.schema[name]).scale)).sum() for name in names]
     by_part = typed.with_columns(src.alias("_src")).group_by("_src").agg(exact)
     return [(row["_src"], name, row[name]) for row in by_part.iter_rows(named=True) for name in names]
 
@@ -42,7 +43,8 @@ class Reconciliation:
     def notes(self) -> Iterator[str]:
         """What was told and found, in one sentence each."""
         for what, files in self._files.items():
-            yield f"control totals of {files:,} files hold: {what.format(f'{self._figures[what]:,f}')}"
+            where = f"{files:,} files" if files > 1 else "1 file"
+            yield f"control totals hold in {where}: {what.format(f'{self._figures[what]:,f}')}"
 
     def problem(self, told: Sequence[tuple[str, str]], rows: int, sums: Mapping[str, Decimal]) -> str:
         """How a file falls short of its own control totals; empty when it does not.

@@ -16,10 +16,14 @@ from functools import cached_property
 import polars as pl
 import pyarrow.parquet as pq
 
+from supply_lake.curate.align import fingerprint, typed
+from supply_lake.curate.kinds import as_type, data_type
+from supply_lake.curate.schema import LINEAGE
 from supply_lake.curate.settle import LIVE_ROWS_AT_ONCE, LivePart
 from supply_lake.datasets.spec import DatasetSpec, KeyScope
+from supply_lake.datasets.types import DataType
+from supply_lake.datasets.widening import Held, holding
 
-_LINEAGE = ("_source", "_line", "_snapshot_id", "_deleted")
 Before = Callable[[str], Sequence[LivePart]]
 
 
@@ -79,25 +83,29 @@ class Undo:
         if self._spec.key_scope is KeyScope.PARTITION:
             keys = keys.filter(pl.col("_date") == part.partition)
         on = list(self._spec.primary_key)
-        wanted = keys.select(pl.col(name).cast(frame.schema[name]) for name in on)
+        wanted = pl.DataFrame([as_type(keys[name], data_type(frame.schema[name])) for name in on])
         return frame.join(wanted, on=on, how="semi", nulls_equal=True)
 
     # --- one schema
 
     @cached_property
-    def _types(self) -> dict[str, pl.DataType]:
-        """The columns of the live files, then those that only returning rows have, then the lineage."""
-        found: dict[str, pl.DataType] = {}
-        for schema in (*(_schema(part) for part in self._live), *(frame.schema for _, frame in self._returning)):
-            found |= {name: kind for name, kind in schema.items() if name not in found}
-        values = {name: kind for name, kind in found.items() if name not in _LINEAGE}
-        return {**values, **{name: found[name] for name in _LINEAGE if name in found}}
+    def fingerprint(self) -> str:
+        """Digest of the names and types in the frames of ``tables``."""
+        return fingerprint(self._kinds)
+
+    @cached_property
+    def _kinds(self) -> dict[str, DataType]:
+        """The columns of the live files, then those that only returning rows have, then the lineage; each holds all values."""
+        found: dict[str, list[Held]] = {}
+        for schema in (*map(_schema, self._live), *(frame.schema for _, frame in self._returning)):
+            for name, kind in schema.items():
+                found.setdefault(name, []).append(Held(data_type(kind)))
+        kinds = {name: holding(held) for name, held in found.items()}
+        values = {name: kind for name, kind in kinds.items() if name not in LINEAGE}
+        return {**values, **{name: kinds[name] for name in LINEAGE if name in kinds}}
 
     def _aligned(self, frame: pl.DataFrame) -> pl.DataFrame:
-        return frame.select(
-            pl.col(name).cast(kind) if name in frame.columns else pl.lit(None, kind).alias(name)
-            for name, kind in self._types.items()
-        )
+        return typed(frame, self._kinds)
 
 
 def _frames(parts: Sequence[LivePart]) -> Iterator[tuple[LivePart, pl.DataFrame]]:

@@ -75,7 +75,10 @@ class Column(Declared):
     @field_validator("type")
     @classmethod
     def _type_parses(cls, value: str) -> str:
-        return str(parse_type(value))
+        kind = parse_type(value)
+        if not kind.declarable:
+            raise ValueError(f"{value!r} cannot be declared; name the type that the values will have")
+        return str(kind)
 
     @field_validator("timezone")
     @classmethod

@@ -39,8 +39,12 @@ def _joined(texts: list[str]) -> str:
 
 def _sentence(fault: Any, at: Path) -> str:
     where, value = _dotted(at), fault["input"]
-    text = f"`{where}` is {_short(value)}: {fault['msg'][:1].lower()}{fault['msg'][1:]}{_described(at)}"
-    match fault["type"]:
+    told = f"{fault['msg'][:1].lower()}{fault['msg'][1:]}{_described(at)}"
+    text = f"`{where}` is {_short(value)}: {told}"
+    kind = fault["type"]
+    if _is_of_a_pull(at) and kind not in ("extra_forbidden", "value_error"):
+        return f"`{where}`: {told}"
+    match kind:
         case "extra_forbidden":
             text = _unknown_field(fault["loc"])
         case "string_type" if value is None:
@@ -54,6 +58,11 @@ def _sentence(fault: Any, at: Path) -> str:
         case "value_error":
             text = f"`{where}`: {fault['ctx']['error']}"
     return text
+
+
+def _is_of_a_pull(at: Path) -> bool:
+    """Whether it says how a source is pulled, where a secret may stand by mistake: values from there are not repeated."""
+    return at[:1] == ("source",) and at[1:2] in (("sql",), ("rest",), ("files",))
 
 
 def _missing_field(loc: Path) -> str:

@@ -124,6 +124,9 @@ class Format(Declared):
                 yield f"`{field}` has a line break or a NUL; only `record_end` may have line breaks"
         if "\0" in self.record_end:
             yield "`record_end` has a NUL, which no text has"
+        for field in ("delimiter", "record_end", "quote", "escape", "comment"):
+            if self.type == "csv" and not _has(self.encoding, getattr(self, field)):
+                yield f"`{field}` has a character that {self.encoding} does not have"
         yield from self._overlaps()
 
     def _overlaps(self) -> Iterator[str]:
@@ -144,3 +147,11 @@ class Format(Declared):
     def footer_groups(self) -> tuple[str, ...]:
         """Names of the groups of ``footer``."""
         return tuple(re.compile(self.footer).groupindex)
+
+
+def _has(encoding: str, text: str) -> bool:
+    try:
+        text.encode(encoding)
+    except UnicodeError:
+        return False
+    return True

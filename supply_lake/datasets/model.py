@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 _PYTHON_NAME = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
+_CRON = r"^(@(hourly|daily|midnight|weekly|monthly|yearly|annually)|[\d*/,\-]+( +[\dA-Za-z*/,\-]+){4})$"
 
 
 class Declared(BaseModel):
@@ -30,3 +31,5 @@ Names = Annotated[
 """One name, or several."""
 PythonName = Annotated[str, Field(pattern=_PYTHON_NAME)]
 """``module:function``"""
+Cron = Annotated[str, Field(pattern=_CRON)]
+"""A cron line of five fields, or one of the ``@`` words."""

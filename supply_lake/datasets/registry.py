@@ -68,11 +68,10 @@ def load_registry(folder: Path) -> Registry:
 
     :raises SpecError: with one line for every fault of every file
     """
-    if not folder.is_dir():
-        raise SpecError(f"{folder}: there is no such folder; set SUPPLY_LAKE_DATASETS to the folder with your dataset files")
+    files = _files(folder)
     specs: list[DatasetSpec] = []
     faults: list[str] = []
-    for path in sorted(folder.iterdir()):
+    for path in files:
         if path.name.startswith(".") or path.suffix not in (_SUFFIX, ".yml"):
             continue
         try:
@@ -121,13 +120,26 @@ def _load(path: Path) -> DatasetSpec:
     return spec
 
 
+def _files(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        raise SpecError(
+            f"{folder}: there is no such folder; set SUPPLY_LAKE_DATASETS to the folder with your dataset files"
+        ) from None
+    except OSError as error:
+        raise SpecError(f"{folder}: the folder cannot be listed ({error.strerror}); give this user the permission") from None
+
+
 def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise DeclarationError([(1, "the file is not UTF-8; save it as UTF-8")]) from None
     except OSError as error:
-        raise DeclarationError([(1, f"the file cannot be read ({error.strerror}); check that it is there")]) from None
+        raise DeclarationError(
+            [(1, f"the file cannot be read ({error.strerror}); see that it is there and may be read")]
+        ) from None
 
 
 def _shared_keys(specs: list[DatasetSpec], folder: Path) -> list[str]:

@@ -19,13 +19,13 @@ from pydantic_core import PydanticCustomError
 
 from supply_lake.datasets.column import Column, check_problems
 from supply_lake.datasets.format import Format
-from supply_lake.datasets.model import Declared, Names, PythonName
+from supply_lake.datasets.model import Cron, Declared, Names, PythonName
+from supply_lake.datasets.source import Source, pull_problems
 from supply_lake.datasets.totals import ExpectTotal, total_problems
 from supply_lake.storage.layout import KeyPattern
 
 NAME = r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$"  # `__` sets apart the views `<name>__rows` and `<name>__rejects`
 SYSTEM_COLUMN_PREFIX = "_"
-_CRON = r"^(@(hourly|daily|midnight|weekly|monthly|yearly|annually)|[\d*/,\-]+( +[\dA-Za-z*/,\-]+){4})$"
 
 Problem = tuple[tuple[str | int, ...], str]
 """Where in the declaration something is wrong, as a path of field names and indexes, and what."""
@@ -40,9 +40,10 @@ class Mode(StrEnum):
 
 
 class Evolution(StrEnum):
-    """What happens to columns that the contract does not name."""
+    """How files are met that differ from the contract: in columns that it does not name, in values that a type cannot hold."""
 
     EVOLVE = "evolve"
+    RESCUE = "rescue"
     DISCARD = "discard"
     FREEZE = "freeze"
 
@@ -52,15 +53,6 @@ class KeyScope(StrEnum):
 
     PARTITION = "partition"
     DATASET = "dataset"
-
-
-class Source(Declared):
-    """Where the records come from, for people and for the snapshot record."""
-
-    system: str = Field(description="The system of record, for example `sap-ewm`.")
-    description: str = Field("", description="What the files are and how they come about.")
-    contact: str = Field("", description="Who to ask when the source misbehaves.")
-    metadata: dict[str, str] = Field(default_factory=dict, description="Free facts copied to every snapshot record.")
 
 
 class Landing(Declared):
@@ -129,9 +121,7 @@ class DatasetSpec(Declared):
         None, description="Control totals that every file carries; a file that disagrees with its own is set aside whole."
     )
     freshness: Freshness | None = Field(None, description="When the dataset counts as late.")
-    schedule: str | None = Field(
-        None, pattern=_CRON, description="Cron line on which pending files are looked for besides the sensor."
-    )
+    schedule: Cron | None = Field(None, description="Cron line on which pending files are looked for besides the sensor.")
 
     @field_validator("owner")
     @classmethod
@@ -144,6 +134,7 @@ class DatasetSpec(Declared):
     def _fields_agree(self) -> DatasetSpec:
         problems = [*self._column_problems(), *self._reference_problems()]
         problems = problems or [*self._key_problems(), *self._landing_problems()]
+        problems = problems or [*self._pull_problems()]
         if problems:
             text = "; ".join(text for _, text in problems)
             raise PydanticCustomError("declaration", "{text}", {"text": text, "problems": problems})
@@ -151,13 +142,15 @@ class DatasetSpec(Declared):
 
     def _column_problems(self) -> Iterator[Problem]:
         seen: dict[str, str] = {}
+        exact: set[str] = set()
         for index, column in enumerate(self.columns):
             other = seen.setdefault(column.name.casefold(), column.name)
-            if column.name == other and any(column.name == before.name for before in self.columns[:index]):
+            if column.name in exact:
                 yield ("columns", index, "name"), f"column {column.name!r} is declared twice; take one of them out"
             elif column.name != other:
                 text = f"columns {other!r} and {column.name!r} differ in case alone, which SQL cannot tell apart; rename one"
                 yield ("columns", index, "name"), text
+            exact.add(column.name)
             for where, text in check_problems(column):
                 yield ("columns", index, "checks", where), text
 
@@ -197,12 +190,26 @@ class DatasetSpec(Declared):
         for index, part in enumerate(self.primary_key):
             if self.column(part).dtype.nested:
                 yield ("primary_key", index), f"primary key column {part!r} is nested; a key is made of plain values"
+        if self.order_by and self.column(self.order_by).dtype.nested:
+            yield ("order_by",), f"`order_by` {self.order_by!r} is nested; only plain values have an order"
+        kind = self.column(self.tombstone.column).dtype if self.tombstone else None
+        if self.tombstone and kind and (kind.nested or kind.name == "binary"):
+            yield ("tombstone", "column"), f"`tombstone.column` {self.tombstone.column!r} is {kind}; it takes plain values"
 
     def _landing_problems(self) -> Iterator[Problem]:
         try:
             self.key_pattern  # noqa: B018 - a pattern that cannot be used is an error of the declaration
         except ValueError as error:
             yield ("landing", "pattern"), str(error)
+
+    def _pull_problems(self) -> Iterator[Problem]:
+        try:
+            self.key_pattern.key_for("a.file", self.start_date, self.start_date)
+            dated = self.key_pattern.dated
+        except ValueError:
+            dated = False
+        unique = self.key_scope is KeyScope.DATASET or self.partition_date.column is not None
+        yield from pull_problems(self.source, format_type=self.format.type, mode=self.mode, key_is_unique=unique, dated=dated)
 
     def column(self, name: str) -> Column:
         """The declared column of this name; ``KeyError`` when there is none."""

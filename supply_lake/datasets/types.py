@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 _SCALARS = "string|boolean|int8|int16|int32|int64|uint8|uint16|uint32|uint64|float32|float64|date|time|timestamp|json|binary"
+_UNDECLARED = "null|map<string,string>"  # types that the lake gives to columns, and that no contract can ask for
 _DECIMAL = r"decimal\((?:[1-9]|[12]\d|3[0-8]),(?:\d|[12]\d|3[0-8])\)"
 _ISO: dict[str, Callable[[str], Any]] = {
     "date": dt.date.fromisoformat,
@@ -38,6 +39,12 @@ class DataType(BaseModel):
         """Whether it is a list or a struct."""
         return self.name in ("list", "struct")
 
+    @property
+    def declarable(self) -> bool:
+        """Whether a contract can ask for it; ``null`` and maps come about in the lake alone."""
+        inner = [self.item] if self.item else [kind for _, kind in self.fields]
+        return self.name not in ("null", "map") and all(kind.declarable for kind in inner)
+
     def can_hold(self, value: object) -> bool:
         """Whether a value as YAML writes it can be compared with values of this type."""
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
@@ -54,6 +61,8 @@ class DataType(BaseModel):
     def __str__(self) -> str:
         if self.name == "decimal":
             return f"decimal({self.precision},{self.scale})"
+        if self.name == "map":
+            return "map<string,string>"
         if self.name == "list":
             return f"list<{self.item}>"
         if self.name == "struct":
@@ -64,11 +73,14 @@ class DataType(BaseModel):
 def parse_type(text: str) -> DataType:
     """Parse ``decimal(12,2)``, ``list<string>``, ``struct<a:int64,b:list<date>>`` and the plain names.
 
+    Two more are read, and are never declared: ``null``, of a column in which no value was seen yet, and
+    ``map<string,string>``, of what was rescued.
+
     :raises ValueError: naming the part that is no type
     """
     text = re.sub(r"\s+", "", text)
-    if re.fullmatch(_SCALARS, text):
-        return DataType(name=text)
+    if re.fullmatch(f"{_SCALARS}|{_UNDECLARED}", text):
+        return DataType(name=text.partition("<")[0])
     if re.fullmatch(_DECIMAL, text):
         precision, scale = (int(number) for number in text[8:-1].split(","))
         if scale > precision:

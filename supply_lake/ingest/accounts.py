@@ -48,6 +48,11 @@ class Accounts:
         """The keys of the batch's objects."""
         return {one.key for one in self._records}
 
+    @property
+    def digests(self) -> dict[str, str]:
+        """The digest of every object's bytes, by its key."""
+        return {one.key: one.sha256 for one in self._records}
+
     def reasons(self) -> str:
         """Why the objects gave no rows, the first few by name."""
         told = [f"{one.key}: {one.reason}" for one in self._records if one.reason]

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from supply_lake.ingest.stores import Stores
 from supply_lake.landing.discovery import Discovery, discover, reconsider
+from supply_lake.landing.events import from_events
 from supply_lake.landing.ledger import ObjectState
 from supply_lake.landing.rules import Rules, own_prefixes
 from supply_lake.landing.settling import Settling
@@ -22,7 +23,9 @@ from supply_lake.landing.watching import EVERYTHING, hot_prefixes, listing
 
 @dataclass(frozen=True, slots=True)
 class TickReport:
-    """What one look showed. ``new`` counts entries, whatever their state; ``waiting`` names files that are still written."""
+    """What one look showed. ``new`` counts entries, whatever their state. ``waiting`` names files that are not ready to be
+    read, and folders that cannot be listed, with the reason.
+    """
 
     new: int
     pending: int
@@ -47,9 +50,8 @@ def tick(
     """
     now = now or dt.datetime.now(dt.UTC)
     settings, metadata, landing = stores.settings, stores.metadata, stores.landing
-    specs = stores.registry.values()
-    rules = Rules(specs, own_prefixes(landing.location, (settings.lake, settings.rejects, str(settings.scratch))))
-    where = EVERYTHING if full else tuple(prefixes or hot_prefixes(specs, now.date(), settings.hot_days))
+    rules = _rules(stores)
+    where = EVERYTHING if full else tuple(prefixes or hot_prefixes(stores.registry.values(), now.date(), settings.hot_days))
     found = discover(
         listing(landing, where),
         metadata.known,
@@ -63,7 +65,31 @@ def tick(
     if found.rules_changed:
         metadata.register(reconsider(metadata.objects(state=ObjectState.REFUSED), rules, now))
     metadata.set_prefix_fingerprints(found.fingerprints)
-    return TickReport(new=new, pending=_pending(found), deferred=found.deferred, waiting=found.waiting)
+    return TickReport(new=new, pending=_pending(found), deferred=found.deferred, waiting=found.waiting | _unlisted(stores))
+
+
+def _unlisted(stores: Stores) -> dict[str, str]:
+    why = "it cannot be listed ({}); give this user the permission, and what is in it is taken up"
+    return {folder: why.format(reason) for folder, reason in stores.landing.unlisted.items()}
+
+
+def enter(stores: Stores, keys: Sequence[str]) -> None:
+    """Enter objects that are known to be whole, without looking for them.
+
+    :param keys: under which objects were just put, each in one write
+    """
+    metadata = stores.metadata
+    delivered = from_events(
+        dict.fromkeys(keys, 1), stores.landing.head, _rules(stores), metadata.prefix_fingerprints(), dt.datetime.now(dt.UTC)
+    )
+    metadata.set_prefix_fingerprints(delivered.fingerprints)
+    metadata.register(delivered.entries, listed=True)
+
+
+def _rules(stores: Stores) -> Rules:
+    settings = stores.settings
+    own = own_prefixes(stores.landing.location, (settings.lake, settings.rejects, str(settings.scratch)))
+    return Rules(stores.registry.values(), own)
 
 
 def _pending(found: Discovery) -> int:

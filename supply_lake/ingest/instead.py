@@ -8,7 +8,6 @@ which row of a key comes back (``curate.undo``).
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -19,7 +18,7 @@ from supply_lake.curate.undo import Undo
 from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.errors import NotRevocable, ObjectGone
 from supply_lake.ingest.again import Records
-from supply_lake.snapshots.parquet import Written, write_parts
+from supply_lake.snapshots.parquet import write_parts
 from supply_lake.snapshots.records import DataFile, Snapshot
 from supply_lake.storage.layout import part_path, snapshot_dir
 from supply_lake.storage.object_store import ObjectStore
@@ -75,6 +74,7 @@ class Writer:
             landing_date=origin.landing_date,
             columns=origin.columns,
             schema_fingerprint=origin.schema_fingerprint,
+            schema_version=origin.schema_version,
             restores=origin.restores or origin.id,
             delivered_in=origin.delivery,
             mode=origin.mode,
@@ -98,8 +98,12 @@ class Writer:
         blank = self.blank(date)
         written = write_parts(self.lake, self.spec, date, blank.id, undo.tables(date))
         self.written += written.files
+        version = max((one.schema_version for one in before), default=0)
         return replace(
-            self._of_files(blank, written.files), columns=written.columns, schema_fingerprint=_fingerprint(written, before)
+            self._of_files(blank, written.files),
+            columns=written.columns,
+            schema_fingerprint=undo.fingerprint,
+            schema_version=version,
         )
 
     def _before(self, snapshot_id: str) -> list[LivePart]:
@@ -126,12 +130,3 @@ class Writer:
             files=tuple(files),
             location=self.lake.uri(snapshot_dir(self.spec.name, blank.partition, blank.id)),
         )
-
-
-def _fingerprint(written: Written, before: Sequence[Snapshot]) -> str:
-    """That of a snapshot with the same columns, else one of its own."""
-    columns = [(one.name, one.type) for one in written.columns]
-    for snapshot in before:
-        if [(one.name, one.type) for one in snapshot.columns] == columns:
-            return snapshot.schema_fingerprint
-    return hashlib.sha256("\n".join(f"{name} {kind}" for name, kind in columns).encode()).hexdigest()[:16]

@@ -23,11 +23,14 @@ from supply_lake.ingest.again import Again
 from supply_lake.ingest.content import Intake, beside, inspect
 from supply_lake.ingest.peers import Peers, peers
 from supply_lake.ingest.stores import Stores
+from supply_lake.landing.pull import provenance
 from supply_lake.snapshots.parquet import ROWS_PER_REJECTS_GROUP, write_parts
 from supply_lake.snapshots.records import Batch, DataFile, Kind, Outcome, Snapshot, Status
+from supply_lake.snapshots.schema_versions import ProposedSchema, SchemaVersion
 from supply_lake.snapshots.store import Proposal
 from supply_lake.storage.layout import new_snapshot_id, snapshot_dir
 from supply_lake.storage.object_store import ObjectVersion
+from supply_lake.storage.scratch import scratch_folder
 
 COMMIT_TRIES = 20
 NOTHING_NEW = "every row is already live, or older than the live row of its key"
@@ -76,12 +79,20 @@ def carry_out(stores: Stores, work: Work) -> Done:
     """
     batch_id = new_snapshot_id()
     intake = inspect(stores, work.spec, work.landing_date, work.objects, skip_published=_may_be_twins(work))
-    scratch = stores.settings.scratch / batch_id
     options = Options(memory_bytes=stores.settings.memory_bytes, threads=stores.settings.threads)
-    kept = work.again.kept if work.again else None
-    with stage(
-        work.spec, intake.sources, landing_date=work.landing_date, scratch=scratch, options=options, kept=kept
-    ) as staged:
+    version = stores.metadata.schema(work.spec.name)
+    with (
+        scratch_folder(stores.settings.scratch, batch_id) as scratch,
+        stage(
+            work.spec,
+            intake.sources,
+            landing_date=work.landing_date,
+            scratch=scratch,
+            options=options,
+            published=version.schema if version else None,
+            kept=work.again.kept if work.again else None,
+        ) as staged,
+    ):
         bad = staged.rows_rejected
         if work.again and not work.again.together:
             staged.leave_what_is_still_bad()
@@ -115,6 +126,8 @@ class _Publication:
         self.taken_up = tuple(one for one in self.again.taken_up if one.object.key in keys) if self.again else ()
         kept = [one.object for one in self.taken_up if self.again and one.object.key in self.again.kept.keys]
         self.objects = (*(one for one in work.objects if one.key in keys), *kept)
+        self._pulls = provenance(stores.landing, work.spec, accounts.digests)
+        self._version: SchemaVersion | None = None
 
     def run(self) -> Batch:
         refusal = self._refusal()
@@ -133,10 +146,13 @@ class _Publication:
         """Build the commit on what is live now, and commit it; ``None`` when another writer moved what it was built on."""
         # Keys of the whole dataset may turn up under any date, so any commit moves what they were compared with.
         commit = self.stores.metadata.last_commit(self.spec.name) if self.spec.key_scope is KeyScope.DATASET else None
+        self._version = self.stores.metadata.schema(self.spec.name)
         met = peers(self.stores, self.spec, self.staged, self.work.kind, self.again)
         if met.refusal:
             return self._refuse(Status.REJECTED, met.refusal)
         settled = self._settle(met)
+        if settled.problem:
+            return self._refuse(Status.REJECTED, settled.problem)
         if settled.rows.published == 0:
             return self._record(settled, Status.EMPTY, NOTHING_NEW)
         if self.again and self.again.rehearsal:
@@ -153,7 +169,9 @@ class _Publication:
 
     def _settle(self, met: Peers) -> Settled:
         parts = [part for snapshot in met.merged for part in self._live_parts(snapshot)]
-        return self.staged.settle(parts, delivery=self.again.delivery if self.again else None, adds=met.adds)
+        published = self._version.schema if self._version else None
+        delivery = self.again.delivery if self.again else None
+        return self.staged.settle(parts, published, delivery=delivery, adds=met.adds)
 
     # --- the decision
 
@@ -204,7 +222,7 @@ class _Publication:
             location=self.stores.lake.uri(snapshot_dir(self.spec.name, date, blank.id)),
             files=written.files,
             columns=written.columns,
-            schema_fingerprint=self.staged.fingerprint,
+            schema_fingerprint=settled.fingerprint,
         )
 
     def _blank(self, partition: dt.date, status: Status, reason: str = "") -> Snapshot:
@@ -220,7 +238,7 @@ class _Publication:
             reason=reason,
             notes=self.notes,
             created_at=dt.datetime.now(dt.UTC),
-            source_system={"system": self.spec.source.system, **self.spec.source.metadata},
+            source_system={"system": self.spec.source.system, **self.spec.source.metadata, **self._pulls},
             kind=self.work.kind,
             mode=self.spec.mode,
             delivered_in=self.again.delivery.batch if self.again else "",
@@ -258,6 +276,7 @@ class _Publication:
                 supersede_live=dates if replaces else (),
                 supersedes=met.superseded(settled, dates),
                 taken_up=self.taken_up,
+                schema=self._schema(settled),
             )
         )
 
@@ -267,6 +286,15 @@ class _Publication:
         if self.work.kind is Kind.REPLAY:
             return self._batch(status, refused, (), reason)
         return self._record(refused, status, reason)
+
+    def _schema(self, settled: Settled) -> ProposedSchema:
+        read = [source.key for source in self.staged.sources if source.outcome == Outcome.READ]
+        return ProposedSchema(
+            schema=settled.evolved.schema,
+            based_on=self._version.number if self._version else 0,
+            object=read[0] if read else "",
+            brought=settled.evolved.brought,
+        )
 
     def _record(self, settled: Settled, status: Status, reason: str) -> Batch:
         """Record a batch that publishes nothing; one snapshot record carries its rejects."""

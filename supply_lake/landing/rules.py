@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.landing.ledger import LedgerEntry, ObjectState
-from supply_lake.storage.layout import key_fault, parse_snapshot_path
+from supply_lake.storage.layout import PULLS, key_fault, parse_snapshot_path
 from supply_lake.storage.object_store import ObjectVersion
 
 _IGNORED = (
@@ -113,6 +113,7 @@ def _dated(spec: DatasetSpec, date: dt.date | None, version: ObjectVersion, now:
 
 
 def own_prefixes(landing: str, others: Iterable[str]) -> tuple[str, ...]:
-    """Key prefixes of the other locations (lake, rejects, …) that lie inside the landing location."""
+    """Key prefixes of what the lake itself writes into landing: manifests, and other locations (lake, …) that lie inside it."""
     root = landing.rstrip("/") + "/"
-    return tuple(other.rstrip("/")[len(root) :] + "/" for other in others if other.startswith(root) and len(other) > len(root))
+    inside = (other.rstrip("/")[len(root) :] + "/" for other in others if other.startswith(root) and len(other) > len(root))
+    return (PULLS, *inside)

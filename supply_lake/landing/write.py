@@ -1,19 +1,29 @@
-"""Put files into landing, under the keys that their dataset declares.
+"""Put files, streams and records into landing, under the keys that their dataset declares.
 
-What belongs here: one file, one key, one atomic write. What does not: discovering what landed, and changing or deleting it.
+What belongs here: one file, one key, one atomic write. What does not: how records become a file (``records``), pulling
+(``pull``), discovering what landed, and changing or deleting it.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.errors import UsageError
 from supply_lake.landing.ledger import ObjectState
 from supply_lake.landing.rules import Rules
 from supply_lake.storage.object_store import ObjectStore, ObjectVersion
+from supply_lake.storage.scratch import scratch_folder
+
+if TYPE_CHECKING:
+    from supply_lake.landing.records import Records
 
 
 def land(
@@ -44,3 +54,51 @@ def land(
     if placed.state is not ObjectState.PENDING:
         raise UsageError(f"{spec.name}: {key} would not be taken up: {placed.reason}")
     return store.put(key, data)
+
+
+def land_records(
+    store: ObjectStore, spec: DatasetSpec, records: Records, scratch: Path, *, name: str = "", date: dt.date | None = None
+) -> ObjectVersion:
+    """Write records into landing, as one file in the dataset's format.
+
+    :param records: dicts, an Arrow table, batch or reader, a pandas or polars data frame
+    :param scratch: folder for the file until it is whole
+    :param name: the file's name; when left out it tells the bytes, so that the same records pushed again are the same object
+    :raises UsageError: they are no records, there are none, or the name or the date does not fit the dataset
+    """
+    from supply_lake.landing.records import write_records
+
+    with _room(scratch) as room:
+        path = room / "records"
+        if not write_records(path, spec, records):
+            raise UsageError(f"{spec.name}: there are no records to land")
+        return land(store, spec, path, name=name or _pushed_name(spec, path), date=date)
+
+
+def land_stream(
+    store: ObjectStore, spec: DatasetSpec, data: BinaryIO, scratch: Path, *, name: str = "", date: dt.date | None = None
+) -> ObjectVersion:
+    """Write what a stream gives into landing once it has ended, as one file.
+
+    :param name: the file's name; when left out it tells the bytes, so that the same bytes pushed again are the same object
+    :raises UsageError: nothing came, or the name or the date does not fit the dataset
+    """
+    with _room(scratch) as room:
+        path = room / "stream"
+        with path.open("wb") as file:
+            shutil.copyfileobj(data, file)
+        if path.stat().st_size == 0:
+            raise UsageError(f"{spec.name}: nothing came in, so nothing landed; look at what writes to this command")
+        return land(store, spec, path, name=name or _pushed_name(spec, path), date=date)
+
+
+@contextmanager
+def _room(scratch: Path) -> Iterator[Path]:
+    with scratch_folder(scratch, f"push-{uuid.uuid4().hex}") as folder:
+        folder.mkdir(parents=True)
+        yield folder
+
+
+def _pushed_name(spec: DatasetSpec, path: Path) -> str:
+    with path.open("rb") as file:
+        return f"pushed-{hashlib.file_digest(file, 'sha256').hexdigest()[:16]}.{spec.format.type}"

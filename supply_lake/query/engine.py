@@ -6,7 +6,6 @@ What belongs here: the sequence, and the life of one query. What does not: its p
 
 from __future__ import annotations
 
-import shutil
 import uuid
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -20,11 +19,12 @@ import pyarrow as pa
 from supply_lake.ingest.stores import Stores
 from supply_lake.query import sandbox
 from supply_lake.query.live_set import LiveSet, live_set
-from supply_lake.query.relations import Relations
+from supply_lake.query.relations import Relations, identifier
 from supply_lake.query.statement import check
-from supply_lake.query.tables import identifier, rejects_view, rows_views
+from supply_lake.query.tables import rejects_view, rows_views
 from supply_lake.snapshots.standing import Rejects, standing_rejects
 from supply_lake.snapshots.store import MetadataStore
+from supply_lake.storage.scratch import scratch_folder
 
 BATCH_ROWS = 65_536
 T = TypeVar("T")
@@ -105,18 +105,17 @@ def run(stores: Stores, sql: str, view: View | None = None) -> Iterator[Answer]:
     :raises QueryError: the SQL cannot be read, names what is not there, may not run, or fails
     """
     names = list(stores.registry)
-    scratch = stores.settings.scratch / f"query-{uuid.uuid4().hex}"
     settings = stores.settings
-    connection = sandbox.connect(memory_bytes=settings.memory_bytes, threads=settings.threads, temp_directory=scratch)
-    worker = Worker(connection)
-    try:
-        with _told(names):
-            reader = worker.run(lambda: _begin(connection, stores, sql, view or View.of(stores.metadata)))
-        yield Answer(reader, names, worker)
-    finally:
-        worker.close()
-        connection.close()
-        shutil.rmtree(scratch, ignore_errors=True)
+    with scratch_folder(settings.scratch, f"query-{uuid.uuid4().hex}") as scratch:
+        connection = sandbox.connect(memory_bytes=settings.memory_bytes, threads=settings.threads, temp_directory=scratch)
+        worker = Worker(connection)
+        try:
+            with _told(names):
+                reader = worker.run(lambda: _begin(connection, stores, sql, view or View.of(stores.metadata)))
+            yield Answer(reader, names, worker)
+        finally:
+            worker.close()
+            connection.close()
 
 
 def _begin(connection: duckdb.DuckDBPyConnection, stores: Stores, sql: str, view: View) -> pa.RecordBatchReader:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
+from supply_lake.curate.schema import Schema
 from supply_lake.errors import UnknownCommit, UnknownSnapshot, UsageError
 from supply_lake.snapshots.records import Snapshot
 from supply_lake.snapshots.store import MetadataStore
@@ -16,11 +17,15 @@ from supply_lake.snapshots.store import MetadataStore
 
 @dataclass(frozen=True, slots=True)
 class LiveSet:
-    """The snapshots that make up a dataset at one commit; ``commit`` 0 is the dataset before its first one."""
+    """The snapshots that make up a dataset at one commit; ``commit`` 0 is the dataset before its first one.
+
+    ``schema`` is what was published when there is no snapshot to tell; ``None`` when nothing ever was.
+    """
 
     dataset: str
     commit: int
     snapshots: tuple[Snapshot, ...]
+    schema: Schema | None = None
 
 
 def live_set(metadata: MetadataStore, dataset: str, *, as_of: dt.datetime | None = None, commit: int | None = None) -> LiveSet:
@@ -41,7 +46,8 @@ def live_set(metadata: MetadataStore, dataset: str, *, as_of: dt.datetime | None
             there = f"its commits are 1 to {last}" if last else "nothing of it is committed yet"
             raise UnknownCommit(f"dataset {dataset} has no commit {number}; {there}")
     snapshots = metadata.live(dataset, number) if number else []
-    return LiveSet(dataset, number, tuple(snapshots))
+    version = metadata.schema(dataset, number) if number and not snapshots else None
+    return LiveSet(dataset, number, tuple(snapshots), version.schema if version else None)
 
 
 def one_snapshot(metadata: MetadataStore, dataset: str, snapshot_id: str) -> LiveSet:

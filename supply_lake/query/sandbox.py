@@ -60,10 +60,23 @@ def sentence(error: BaseException, tables: Sequence[str]) -> SupplyLakeError:
     if found := _MISSING_TABLE.search(text):
         return QueryError(f"there is no table {found[1]}; the datasets are {', '.join(tables) or 'none'}")
     if found := _MISSING_FILE.search(text):
-        return QueryError(f"file {found[1] or found[2]} of the lake is missing; `supply-lake verify` says what else is")
+        return _unread(Path(found[1] or found[2]))
     if found := _FORBIDDEN_FILE.search(text):
         return QueryError(f"a query may not read {found[1]}; it reads datasets, as tables, and nothing else")
     if isinstance(error, duckdb.OutOfMemoryException):
         return QueryError("the query needs more memory than SUPPLY_LAKE_MEMORY_BYTES allows; raise it, or ask for less at once")
     first = _PREFIX.sub("", text.strip()).split("\n\nLINE ")[0]
     return QueryError(f"the query failed: {' '.join(first.split())}")
+
+
+def _unread(file: Path) -> QueryError:
+    """DuckDB says of a file in a folder that it may not enter that there is none."""
+    try:
+        file.open("rb").close()
+    except FileNotFoundError:
+        return QueryError(f"file {file} of the lake is missing; `supply-lake verify` says what else is")
+    except OSError as error:
+        return QueryError(
+            f"file {file} of the lake cannot be opened ({error.strerror}); give this user the permission to read it"
+        )
+    return QueryError(f"file {file} of the lake could not be opened, and now it can; ask again")

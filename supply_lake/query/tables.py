@@ -9,8 +9,9 @@
 ==================  ============================================================================================
 
 What belongs here: the SQL of these views. The columns come from the snapshots that are read, newest first, never from
-today's declaration: a read of an old commit gives the same columns whenever it is run. Only a dataset that has no snapshot
-shows the columns that it declares. What does not belong here: choosing snapshots (``live_set``) and running SQL (``engine``).
+today's declaration: a read of an old commit gives the same columns and types whenever it is run. Only a dataset of which
+nothing was ever published shows the columns that it declares. What does not belong here: making types meet (``unified``),
+choosing snapshots (``live_set``) and running SQL (``engine``).
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ from typing import Literal
 
 import duckdb
 
+from supply_lake.curate.schema import Schema
 from supply_lake.datasets.spec import DatasetSpec
-from supply_lake.datasets.types import DataType
 from supply_lake.query.live_set import LiveSet
-from supply_lake.query.relations import LakeFile, Relations, quoted
+from supply_lake.query.relations import LakeFile, Relations, identifier, quoted
+from supply_lake.query.unified import Group, duckdb_type, union
 from supply_lake.snapshots.records import Snapshot
 from supply_lake.snapshots.standing import Rejects
 from supply_lake.storage.layout import MEMBER
@@ -38,25 +40,6 @@ REJECTS = {
     "raw": "VARCHAR",
 }
 _HIDDEN = {*LINEAGE, "_file_snapshot", "_deleted"}
-_TYPES = {
-    "string": "VARCHAR",
-    "boolean": "BOOLEAN",
-    "int8": "TINYINT",
-    "int16": "SMALLINT",
-    "int32": "INTEGER",
-    "int64": "BIGINT",
-    "uint8": "UTINYINT",
-    "uint16": "USMALLINT",
-    "uint32": "UINTEGER",
-    "uint64": "UBIGINT",
-    "float32": "FLOAT",
-    "float64": "DOUBLE",
-    "date": "DATE",
-    "time": "TIME",
-    "timestamp": "TIMESTAMP WITH TIME ZONE",
-    "json": "VARCHAR",
-    "binary": "BLOB",
-}
 Kind = Literal["", "__rows", "__rejects"]
 
 
@@ -64,16 +47,15 @@ def rows_views(
     connection: duckdb.DuckDBPyConnection, relations: Relations, store: ObjectStore, spec: DatasetSpec, live: LiveSet
 ) -> dict[str, str]:
     """``{view: its SQL}`` of a dataset's rows, without and with lineage."""
-    groups = [relations.over(store, files) for files in _by_schema(live.snapshots)]
+    groups = [Group(relations.over(store, files), snapshots) for snapshots, files in _by_schema(live.snapshots)]
     if not groups:
-        return _empty_views(spec)
-    columns, deletes = _columns(connection, groups)
-    union = " UNION ALL BY NAME ".join(f"SELECT * FROM {group}" for group in groups)
-    listed = _list(columns)
+        return _empty_views(spec, live.schema)
+    columns, rows = union(connection, groups)
+    listed, deletes = _list([name for name in columns if name not in _HIDDEN]), "_deleted" in columns
     where = " WHERE _deleted IS NOT TRUE" if deletes else ""
     return {
-        spec.name: f"SELECT {listed} FROM ({union}){where}",
-        f"{spec.name}__rows": f"SELECT {listed}, {_list([*LINEAGE, *(['_deleted'] if deletes else [])])} FROM ({union})",
+        spec.name: f"SELECT {listed} FROM ({rows}){where}",
+        f"{spec.name}__rows": f"SELECT {listed}, {_list([*LINEAGE, *(['_deleted'] if deletes else [])])} FROM ({rows})",
     }
 
 
@@ -104,42 +86,21 @@ def _comes_from(keys: Sequence[str]) -> str:
     return f"(source IN ({listed}) OR regexp_replace(source, '^(.*){MEMBER}.*$', '\\1') IN ({listed}))"
 
 
-def duckdb_type(kind: DataType) -> str:
-    """The DuckDB type that a published column of this type is read as."""
-    if kind.name == "decimal":
-        return f"DECIMAL({kind.precision},{kind.scale})"
-    if kind.item is not None:
-        return f"{duckdb_type(kind.item)}[]"
-    if kind.name == "struct":
-        return f"STRUCT({', '.join(f'{identifier(name)} {duckdb_type(field)}' for name, field in kind.fields)})"
-    return _TYPES[kind.name]
-
-
-def identifier(name: str) -> str:
-    """The name as an SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _by_schema(snapshots: Sequence[Snapshot]) -> list[list[LakeFile]]:
-    """Files grouped by schema, the group of the newest snapshot first: DuckDB then opens one file of each to know it."""
-    groups: dict[object, list[LakeFile]] = {}
+def _by_schema(snapshots: Sequence[Snapshot]) -> list[tuple[list[Snapshot], list[LakeFile]]]:
+    """Snapshots and their files by schema, the newest first: DuckDB then opens one file of each schema to know it."""
+    groups: dict[object, tuple[list[Snapshot], list[LakeFile]]] = {}
     for snapshot in sorted(snapshots, key=lambda one: (one.commit or 0, one.id), reverse=True):
         schema = (snapshot.schema_fingerprint, tuple((column.name, column.type) for column in snapshot.columns))
-        files = groups.setdefault(schema, [])
+        those, files = groups.setdefault(schema, ([], []))
+        those.append(snapshot)
         files += [LakeFile(file.path, file.bytes, snapshot.partition, snapshot.id) for file in snapshot.files]
-    return [files for files in groups.values() if files]
+    return [(those, files) for those, files in groups.values() if files]
 
 
-def _columns(connection: duckdb.DuckDBPyConnection, groups: Sequence[str]) -> tuple[list[str], bool]:
-    """The visible columns, those of the newest group first, and whether any group marks deleted rows."""
-    found: dict[str, None] = {}
-    for group in groups:
-        found.update(dict.fromkeys(str(row[0]) for row in connection.execute(f"DESCRIBE SELECT * FROM {group}").fetchall()))
-    return [name for name in found if name not in _HIDDEN], "_deleted" in found
-
-
-def _empty_views(spec: DatasetSpec) -> dict[str, str]:
-    columns = {column.name: duckdb_type(column.dtype) for column in spec.columns}
+def _empty_views(spec: DatasetSpec, schema: Schema | None) -> dict[str, str]:
+    declared = {column.name: column.dtype for column in spec.columns}
+    kinds = {one.name: one.kind for one in schema.columns} if schema else declared
+    columns = {name: duckdb_type(kind) for name, kind in kinds.items()}
     deleted = {"_deleted": "BOOLEAN"} if spec.tombstone else {}
     return {spec.name: _empty(columns), f"{spec.name}__rows": _empty({**columns, **LINEAGE, **deleted})}
 

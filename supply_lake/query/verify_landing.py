@@ -17,6 +17,7 @@ from supply_lake.ingest.stores import Stores
 from supply_lake.snapshots.records import Batch, Outcome, SourceRecord
 from supply_lake.storage.layout import new_snapshot_id
 from supply_lake.storage.object_store import ObjectVersion
+from supply_lake.storage.scratch import scratch_folder
 
 
 @dataclass(slots=True)
@@ -61,7 +62,9 @@ def _still_there(stores: Stores, source: SourceRecord) -> ObjectVersion | None:
 
 def _read_again(stores: Stores, spec: DatasetSpec, batch: Batch, version: ObjectVersion) -> SourceOutcome:
     source = Source(0, version.key, partial(stores.landing.read, version), version.size, version.modified)
-    scratch = stores.settings.scratch / f"verify-{new_snapshot_id()}"
     options = Options(memory_bytes=stores.settings.memory_bytes, threads=stores.settings.threads)
-    with stage(spec, [source], landing_date=batch.landing_date, scratch=scratch, options=options) as staged:
+    with (
+        scratch_folder(stores.settings.scratch, f"verify-{new_snapshot_id()}") as scratch,
+        stage(spec, [source], landing_date=batch.landing_date, scratch=scratch, options=options) as staged,
+    ):
         return staged.sources[0]

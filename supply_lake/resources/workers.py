@@ -23,8 +23,18 @@ WORKER_TAG = ".dagster/supply_lake_worker"
 
 def mark(instance: DagsterInstance, run_id: str) -> None:
     """Note on the run that this process works on it."""
+    instance.add_run_tags(run_id, this_process())
+
+
+def this_process() -> dict[str, str]:
+    """The tag that says so, for a run that this process is about to make."""
     pid = os.getpid()
-    instance.add_run_tags(run_id, {WORKER_TAG: f"{socket.gethostname()}:{pid}:{_birth(pid)}"})
+    return {WORKER_TAG: f"{socket.gethostname()}:{pid}:{_birth(pid)}"}
+
+
+def is_marked(run: DagsterRun) -> bool:
+    """Whether any process has said that it works on the run."""
+    return WORKER_TAG in run.tags
 
 
 def is_dead(run: DagsterRun) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -45,10 +45,10 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What one look showed. ``writing`` counts files that are still being written."""
+    """What one look showed. ``waiting`` counts files that are not ready to be read."""
 
     wanted: Wanted
-    writing: int
+    waiting: int
 
 
 class Lookout:
@@ -66,24 +66,22 @@ class Lookout:
     def look(self, instance: DagsterInstance, stores: Stores) -> Sight:
         """One look; ticks of several sensors take turns."""
         with self._lock:
-            writing = self._discover(stores)
+            waiting = self._discover(stores)
         pending = only(stores.metadata.pending(), self._names)
         found = wanted(instance, self._settings, stores.registry, pending, after_outage=self._patience.after_outage)
-        if writing:
-            found = replace(found, remarks=[*found.remarks, f"{writing} files are still being written"])
-        return Sight(found, writing)
+        return Sight(replace(found, remarks=[*found.remarks, *_told(waiting)]), len(waiting))
 
-    def _discover(self, stores: Stores) -> int:
+    def _discover(self, stores: Stores) -> dict[str, str]:
         from supply_lake.ingest.discovery import tick
 
         watch = self._watch_over(stores)
         where = self._unfinished or watch.due(time.monotonic())
         if not where:
-            return 0
+            return {}
         report = tick(stores, prefixes=where)
         self._unfinished = where if report.deferred else ()
         watch.look_again(report.waiting)
-        return len(report.waiting)
+        return report.waiting
 
     def _watch_over(self, stores: Stores) -> Watch:
         from supply_lake.landing.watching import Watch, hot_prefixes
@@ -96,6 +94,15 @@ class Lookout:
                 poll_seconds=self._patience.list_buckets_every,
             )
         return self._watch
+
+
+def _told(waiting: Mapping[str, str]) -> Iterator[str]:
+    """A remark for each reason to wait."""
+    by_reason: dict[str, list[str]] = {}
+    for key, reason in waiting.items():
+        by_reason.setdefault(reason, []).append(key)
+    for reason, keys in by_reason.items():
+        yield f"{keys[0]} waits: {reason}" + (f" (and {len(keys) - 1} more)" if len(keys) > 1 else "")
 
 
 def wait(
@@ -120,7 +127,7 @@ def wait(
             sight = look()
         now = time.monotonic()
         rest = patience.rest(now - start)
-        end = begin + max(patience.seconds, patience.for_writers if sight and sight.writing else 0)
+        end = begin + max(patience.seconds, patience.for_writers if sight and sight.waiting else 0)
         if (sight and sight.wanted.requests) or now + rest >= end or is_over():
             return sight.wanted if sight else None
         time.sleep(rest)

@@ -24,6 +24,7 @@ from supply_lake.ingest.stores import Stores
 from supply_lake.landing.ledger import ObjectState
 from supply_lake.resources.instance import answering, open_instance, quiet
 from supply_lake.resources.stores import LakeStores
+from supply_lake.resources.workers import this_process
 from supply_lake.sensors.landing import NAME, NOTHING_NEW, landing_sensor
 from supply_lake.sensors.lookout import Patience
 from supply_lake.sensors.requests import under_way
@@ -45,7 +46,12 @@ class Ingested:
     remarks: list[str] = field(default_factory=list)
 
 
-def run_everything(settings: Settings, names: Collection[str] | None = None, on_batch: OnBatch | None = None) -> Ingested:
+def run_everything(
+    settings: Settings,
+    names: Collection[str] | None = None,
+    on_batch: OnBatch | None = None,
+    on_wait: Callable[[str], None] | None = None,
+) -> Ingested:
     """Discover what is pending and run it to the end.
 
     Runs that a daemon has under way meanwhile are waited for, not repeated. A batch that fails is tried again until its
@@ -53,6 +59,7 @@ def run_everything(settings: Settings, names: Collection[str] | None = None, on_
 
     :param names: only these datasets
     :param on_batch: called with every batch as its run ends
+    :param on_wait: called with a sentence for every run of another process that is waited for
     :raises UnknownDataset: a name is no dataset, or none is declared
     :raises StoreUnavailable: landing, the metadata store or Dagster's own storage does not answer; what was published until
         then was told to ``on_batch``
@@ -64,8 +71,18 @@ def run_everything(settings: Settings, names: Collection[str] | None = None, on_
         registry.get(name)
     with quiet(), answering(settings), open_instance(settings) as instance, Stores.open(settings) as stores:
         return _Session(
-            settings, registry, names=names, instance=instance, stores=stores, on_batch=on_batch or (lambda _: None)
+            settings,
+            registry,
+            names=names,
+            instance=instance,
+            stores=stores,
+            on_batch=on_batch or _nothing,
+            on_wait=on_wait or _nothing,
         ).run()
+
+
+def _nothing(_: object) -> None:
+    """Told of something that no one asked to be told of."""
 
 
 class _Session:
@@ -78,8 +95,9 @@ class _Session:
         instance: dg.DagsterInstance,
         stores: Stores,
         on_batch: OnBatch,
+        on_wait: Callable[[str], None],
     ) -> None:
-        self.instance, self.stores, self.on_batch = instance, stores, on_batch
+        self.instance, self.stores, self.on_batch, self.on_wait = instance, stores, on_batch, on_wait
         patience = Patience(seconds=0, for_writers=settings.settle_seconds + 1, after_outage=dt.timedelta())
         sensor = landing_sensor(settings, patience=patience, names=names)
         self.definitions = dg.Definitions(
@@ -93,6 +111,7 @@ class _Session:
         self.ingested = Ingested()
         self.asked: set[str] = set()
         self.given_up: set[str] = set()
+        self.waited_for: set[str] = set()
 
     def run(self) -> Ingested:
         begin = dt.datetime.now(dt.UTC)
@@ -102,13 +121,21 @@ class _Session:
             for request in fresh:
                 self._execute(request)
             if not fresh:
-                if not under_way(self.instance, self.names):
+                others = under_way(self.instance, self.names)
+                if not others:
                     self.ingested.remarks += self._remarks(found.skip_message, begin)
                     return self.ingested
+                self._say_what_is_waited_for(others)
                 time.sleep(LOOK_AGAIN_SECONDS)
 
     def _is_fresh(self, request: dg.RunRequest) -> bool:
         return request.tags[DIGEST_TAG] not in self.asked and request.tags[DATASET_TAG] not in self.given_up
+
+    def _say_what_is_waited_for(self, others: Collection[dg.DagsterRun]) -> None:
+        for run in others:
+            if run.run_id not in self.waited_for:
+                self.waited_for.add(run.run_id)
+                self.on_wait(f"waiting for run {run.run_id} of {run.tags.get(DATASET_TAG)}, on which another process works")
 
     def _remarks(self, skipped: str | None, begin: dt.datetime) -> Iterator[str]:
         if skipped and skipped != NOTHING_NEW:
@@ -135,7 +162,12 @@ class _Session:
                 run_id=run_id,
                 asset_selection=list(request.asset_selection or []),
                 partition_key=request.partition_key,
-                tags={**request.tags, "dagster/sensor_name": NAME, "dagster/run_key": request.run_key or ""},
+                tags={
+                    **request.tags,
+                    **this_process(),
+                    "dagster/sensor_name": NAME,
+                    "dagster/run_key": request.run_key or "",
+                },
                 run_config=_QUIET_RUN,
                 raise_on_error=False,
             )

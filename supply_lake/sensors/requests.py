@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -26,12 +27,13 @@ from supply_lake.assets.naming import (
     OUTAGE_TAG,
     PARTITION_TAG,
     PENDING_TAG,
+    PULL_TAG,
     RANGE_END_TAG,
     RANGE_START_TAG,
     lake_key,
 )
 from supply_lake.datasets.registry import Registry
-from supply_lake.resources.workers import is_dead
+from supply_lake.resources.workers import is_dead, is_marked
 from supply_lake.sensors.plan import Ask, plan
 from supply_lake.settings import Settings
 
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
 
 LEASE = dt.timedelta(hours=6)
 """A run that is under way for longer is not waited for; two runs of one batch are safe, and one of them is wasted."""
+START = dt.timedelta(minutes=10)
+"""The same for a run that no process has taken up, although it is not in a queue: whoever was to start it is gone."""
 FIRST_PAUSE = dt.timedelta(seconds=10)
 LONGEST_PAUSE = dt.timedelta(minutes=15)
 _UNDER_WAY = [
@@ -108,6 +112,11 @@ def under_way(instance: DagsterInstance, names: Collection[str] | None = None) -
     return [run for run in runs if names is None or run.tags.get(DATASET_TAG) in names]
 
 
+def pulls_under_way(instance: DagsterInstance, name: str) -> list[DagsterRun]:
+    """Scheduled runs that pull the dataset now."""
+    return _runs_under_way(instance, dt.datetime.now(dt.UTC), {PULL_TAG: "true", DATASET_TAG: name})
+
+
 def _placeable(registry: Registry, pending: Sequence[PendingBatch], now: dt.datetime) -> tuple[list[PendingBatch], list[str]]:
     placed, remarks = [], []
     for batch in pending:
@@ -125,16 +134,22 @@ def _placeable(registry: Registry, pending: Sequence[PendingBatch], now: dt.date
     return placed, remarks
 
 
-def _runs_under_way(instance: DagsterInstance, now: dt.datetime) -> list[DagsterRun]:
-    """Runs at work for us. Those whose process is gone are reported as failed, which frees their batches."""
-    records = instance.get_run_records(RunsFilter(statuses=_UNDER_WAY, tags={PENDING_TAG: "true"}), limit=500)
+def _runs_under_way(
+    instance: DagsterInstance, now: dt.datetime, tags: Mapping[str, str] = MappingProxyType({PENDING_TAG: "true"})
+) -> list[DagsterRun]:
+    """Runs at work for us. Those whose process is gone are reported as failed, which frees what they worked on."""
+    records = instance.get_run_records(RunsFilter(statuses=_UNDER_WAY, tags=dict(tags)), limit=500)
     alive = []
     for record in records:
         if is_dead(record.dagster_run):
-            instance.report_run_failed(record.dagster_run, "The process of this run is gone; its batches are run again.")
-        elif now - _utc(record.create_timestamp) < LEASE:
+            instance.report_run_failed(record.dagster_run, "The process of this run is gone; its work is done again.")
+        elif now - _utc(record.create_timestamp) < _lease(record.dagster_run):
             alive.append(record.dagster_run)
     return alive
+
+
+def _lease(run: DagsterRun) -> dt.timedelta:
+    return LEASE if is_marked(run) or run.status is DagsterRunStatus.QUEUED else START
 
 
 def _room(instance: DagsterInstance, settings: Settings) -> int:

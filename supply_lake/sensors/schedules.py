@@ -1,15 +1,17 @@
-"""Schedules of datasets that declare one: at its times, landing is listed whole and what is pending is asked for.
+"""Schedules that datasets declare: when landing is listed whole for what is pending, and when a source is pulled.
 
-What belongs here: the cron side of discovery. What does not: which runs (``requests``).
+What belongs here: the cron side of discovery and of pulling. What does not: which runs publish (``requests``), and pulling.
 """
+
+import datetime as dt
 
 import dagster as dg
 
-from supply_lake.assets.naming import ASSET_JOB
+from supply_lake.assets.naming import ASSET_JOB, DATASET_TAG, PULL_TAG, RANGE_END_TAG, RANGE_START_TAG, landing_key
 from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.resources.stores import LakeStores
 from supply_lake.sensors.alerts import TickAlarm
-from supply_lake.sensors.requests import only, wanted
+from supply_lake.sensors.requests import only, pulls_under_way, wanted
 from supply_lake.settings import Settings
 
 
@@ -37,3 +39,28 @@ def dataset_schedule(settings: Settings, spec: DatasetSpec, cron: str, alarm: Ti
         return found.requests or dg.SkipReason("; ".join(found.remarks) or f"Nothing of {spec.name} is pending.")
 
     return look
+
+
+def pull_schedule(spec: DatasetSpec, cron: str) -> dg.ScheduleDefinition:
+    """The schedule on which one source is pulled; times are UTC."""
+
+    @dg.schedule(
+        name=f"{spec.name}_pull",
+        job_name=ASSET_JOB,
+        cron_schedule=cron,
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description=f"Pulls {spec.name} from {spec.source.system}.",
+    )
+    def pull(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        tags = {PULL_TAG: "true", DATASET_TAG: spec.name}
+        if busy := pulls_under_way(context.instance, spec.name):
+            return dg.SkipReason(f"The pull before is still at work: run {busy[0].run_id}.")
+        today = context.scheduled_execution_time.astimezone(dt.UTC).date()
+        first = max(spec.start_date, today - dt.timedelta(days=spec.source.again_days))
+        if first == today:
+            return dg.RunRequest(partition_key=today.isoformat(), asset_selection=[landing_key(spec.name)], tags=tags)
+        tags |= {RANGE_START_TAG: first.isoformat(), RANGE_END_TAG: today.isoformat()}
+        return dg.RunRequest(asset_selection=[landing_key(spec.name)], tags=tags)
+
+    return pull

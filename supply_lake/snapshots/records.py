@@ -99,7 +99,8 @@ class Snapshot:
     ``rows`` counts what this batch brought; ``rows_total`` counts the rows in ``files``, so ``rows_total`` is
     ``rows.published`` plus what an upsert carried over from the snapshots that it supersedes. Files of a batch that
     published nothing are empty, and ``commit`` is ``None``. ``superseded_by`` is the commit that took it out of the live set.
-    ``notes`` are sentences on what was skipped, coerced, added or ignored.
+    ``schema_version`` is the number of the schema that it was published under, and ``schema_fingerprint`` tells whether two
+    snapshots' files have the same columns and types. ``notes`` are sentences on what was skipped, coerced, added or ignored.
 
     ``mode`` is the dataset's when it was committed. ``delivered_in`` is the batch with which its rows first came, where that
     was another one. A replay names in ``replays`` the snapshots whose rejected rows it took up. A revocation names in
@@ -122,6 +123,7 @@ class Snapshot:
     rejects: tuple[DataFile, ...] = ()
     columns: tuple[ColumnStats, ...] = ()
     schema_fingerprint: str = ""
+    schema_version: int = 0
     sources: tuple[SourceRecord, ...] = ()
     supersedes: tuple[str, ...] = ()
     commit: int | None = None
@@ -242,6 +244,7 @@ def snapshot_json(snapshot: Snapshot) -> dict[str, Any]:
         "rows": rows_json(snapshot.rows),
         "rows_total": snapshot.rows_total,
         "schema_fingerprint": snapshot.schema_fingerprint,
+        "schema_version": snapshot.schema_version,
         "sources": [source_json(source) for source in snapshot.sources],
         "files": [_file_json(file) for file in snapshot.files],
         "rejects": [_file_json(file) for file in snapshot.rejects],
@@ -278,6 +281,7 @@ def snapshot_from_json(data: dict[str, Any]) -> Snapshot:
         rejects=tuple(DataFile(**file) for file in data["rejects"]),
         columns=tuple(ColumnStats(**column) for column in data["columns"]),
         schema_fingerprint=data["schema_fingerprint"],
+        schema_version=data["schema_version"],
         sources=tuple(source_from_json(source) for source in data["sources"]),
         supersedes=tuple(data["supersedes"]),
         commit=data["commit"],

@@ -23,6 +23,7 @@ from supply_lake.snapshots.sql_history import batch_by_id, batch_text, snapshot_
 from supply_lake.snapshots.sql_ledger import chunks
 from supply_lake.snapshots.sql_schema import batches, commits, datasets, from_micros, is_live, snapshots
 from supply_lake.snapshots.sql_settle import move, refuse, refuse_moved, settle
+from supply_lake.snapshots.sql_versions import next_version
 from supply_lake.snapshots.store import Proposal, TakenUp
 from supply_lake.storage.object_store import ObjectVersion
 
@@ -74,6 +75,7 @@ def commit(connection: sa.Connection, proposal: Proposal, now: int) -> Batch:
             made_by=batch.by,
         )
     )
+    batch = _with_schema(batch, next_version(connection, batch.dataset, proposal.schema, number))
     _mark(connection, batch.dataset, list(superseded), superseded_by=number)
     _mark(connection, batch.dataset, proposal.reinstates, revoked_by=None)
     _mark(connection, batch.dataset, proposal.revokes, revoked_by=number)
@@ -167,6 +169,12 @@ def _committed(batch: Batch, superseded: dict[str, dt.date], number: int, time: 
         for n, snapshot in enumerate(batch.snapshots)
     )
     return replace(batch, snapshots=stamped, commit=number)
+
+
+def _with_schema(batch: Batch, version: int) -> Batch:
+    """The batch under this version of the schema; snapshots that hold earlier rows again are under theirs."""
+    stamped = tuple(replace(one, schema_version=one.schema_version or version) for one in batch.snapshots)
+    return replace(batch, snapshots=stamped)
 
 
 def _mark(connection: sa.Connection, dataset: str, ids: Sequence[str], **marks: int | None) -> None:

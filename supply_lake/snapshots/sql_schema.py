@@ -1,7 +1,7 @@
 """The tables of the SQL metadata store, and how they come to be.
 
 What belongs here: tables, indexes, the schema's version. What does not: statements over them (``sql_ledger``,
-``sql_commit``, ``sql_history``) and connections (``sql_database``).
+``sql_commit``, ``sql_history``, ``sql_versions``) and connections (``sql_database``).
 
 Times are whole microseconds since 1970 UTC: exact, ordered and the same in every database. What is asked for stands in
 columns; the rest of a record is its JSON, written once and never changed. ``superseded_by`` and ``revoked_by`` are the columns
@@ -104,6 +104,18 @@ commits = sa.Table(
     sa.Column("reason", sa.Text, nullable=False, default=""),  # of a revocation
     sa.Column("made_by", sa.Text, nullable=False, default=""),
     sa.UniqueConstraint("dataset", "committed_at", name="commits_in_time"),
+)
+
+schema_versions = sa.Table(
+    "schema_versions",
+    tables,
+    sa.Column("dataset", Text, primary_key=True),
+    sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("commit_number", sa.BigInteger, nullable=False),  # the commit that brought it
+    sa.Column("object", Text, nullable=False),
+    sa.Column("record", sa.Text, nullable=False),
+    sa.ForeignKeyConstraint(["dataset", "commit_number"], ["commits.dataset", "commits.number"]),
+    sa.UniqueConstraint("dataset", "commit_number", name="schema_versions_by_commit"),
 )
 
 snapshots = sa.Table(

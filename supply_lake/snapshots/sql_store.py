@@ -1,7 +1,8 @@
 """``SqlStore``: the metadata store on SQLite (embedded) or PostgreSQL.
 
 What belongs here: one transaction per method of ``MetadataStore``. What does not: the statements; ``sql_register`` and
-``sql_ledger`` have those over the ledger, ``sql_commit`` and ``sql_settle`` those of the commit, ``sql_history`` the reading.
+``sql_ledger`` have those over the ledger, ``sql_commit`` and ``sql_settle`` those of the commit, ``sql_history`` the reading,
+``sql_versions`` those of schemas.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ import sqlalchemy as sa
 
 from supply_lake.errors import UnknownCommit, UnknownSnapshot
 from supply_lake.landing.ledger import LedgerEntry, ObjectState, PendingBatch
-from supply_lake.snapshots import sql_commit, sql_history, sql_ledger, sql_schema
+from supply_lake.snapshots import sql_commit, sql_history, sql_ledger, sql_schema, sql_versions
 from supply_lake.snapshots.records import Batch, Commit, Snapshot
+from supply_lake.snapshots.schema_versions import SchemaVersion
 from supply_lake.snapshots.sql_database import Database
 from supply_lake.snapshots.sql_register import register
 from supply_lake.snapshots.sql_schema import datasets, to_micros
@@ -198,6 +200,18 @@ class SqlStore:
         """See ``MetadataStore.batches``."""
         with self._database.read() as connection:
             return sql_history.newest_batches(connection, dataset, limit, run_id)
+
+    # --- schemas
+
+    def schema(self, dataset: str, commit: int | None = None) -> SchemaVersion | None:
+        """See ``MetadataStore.schema``."""
+        with self._database.read() as connection:
+            return sql_versions.version(connection, dataset, commit)
+
+    def schema_versions(self, dataset: str) -> list[SchemaVersion]:
+        """See ``MetadataStore.schema_versions``."""
+        with self._database.read() as connection:
+            return sql_versions.versions(connection, dataset)
 
     def _now(self) -> int:
         return to_micros(self._clock())

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from supply_lake.landing.ledger import LedgerEntry, ObjectState, PendingBatch
 from supply_lake.snapshots.records import Batch, Commit, Snapshot
+from supply_lake.snapshots.schema_versions import ProposedSchema, SchemaVersion
 from supply_lake.storage.object_store import ObjectVersion
 
 
@@ -62,7 +63,8 @@ class Proposal:
     dataset scope has to know that no other writer put the same key on another date meanwhile. ``supersede_live`` lists
     partitions in which everything live at commit time is superseded (replace). ``supersedes`` lists snapshot ids besides those.
     The snapshots' own ``supersedes``, ``commit`` and ``committed_at`` are filled in by the store; what is superseded in a
-    partition without a new snapshot stands on the batch's first snapshot.
+    partition without a new snapshot stands on the batch's first snapshot. ``schema`` is what the commit publishes; without it
+    the schema stays what it is.
 
     ``taken_up`` lists the objects of a replay. ``revokes`` lists snapshots that are revoked, whether they are live or their
     rows are carried on by others; ``reinstates`` those whose revocation is taken back; ``moved`` what that means for their
@@ -79,6 +81,7 @@ class Proposal:
     revokes: tuple[str, ...] = ()
     reinstates: tuple[str, ...] = ()
     moved: tuple[Moved, ...] = ()
+    schema: ProposedSchema | None = None
 
 
 class MetadataStore(Protocol):
@@ -163,7 +166,8 @@ class MetadataStore(Protocol):
         :raises AlreadyPublished: an object version was published by another commit, or was overwritten and its newer version
             is published; of a batch that takes published objects up again: one of them was revoked, or its rejected rows do not
             stand where they were read any more
-        :raises CommitConflict: ``based_on`` has moved, or a snapshot of ``supersedes`` is no longer live
+        :raises CommitConflict: ``based_on`` has moved, a snapshot of ``supersedes`` is no longer live, or ``schema`` was built
+            on another version than the newest
         """
 
     def record(self, batch: Batch, objects: Sequence[ObjectVersion], taken_up: Sequence[TakenUp] = ()) -> Batch:
@@ -210,6 +214,14 @@ class MetadataStore(Protocol):
 
     def batches(self, dataset: str | None = None, limit: int | None = None, *, run_id: str | None = None) -> list[Batch]:
         """Batches, newest first; of one dataset, or of one run, if given."""
+
+    # --- schemas
+
+    def schema(self, dataset: str, commit: int | None = None) -> SchemaVersion | None:
+        """What the dataset publishes at a commit (the newest when left out); ``None`` before its first version."""
+
+    def schema_versions(self, dataset: str) -> list[SchemaVersion]:
+        """Every version of what the dataset publishes, oldest first."""
 
     def close(self) -> None:
         """Give up connections."""

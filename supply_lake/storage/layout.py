@@ -17,6 +17,8 @@ import uuid_utils
 
 LONGEST_KEY = 1024  # bytes, as on S3
 MEMBER = "!/"  # between a landing key and the path of a file in the archive that it names
+PULLS = ".pulls/"
+"""Folder of landing in which the lake keeps what it knows of pulls; nothing in it is data."""
 _PLACEHOLDERS = {
     "{yyyy}": r"(?P<yyyy>[0-9]{4})",
     "{mm}": r"(?P<mm>[0-9]{2})",
@@ -62,6 +64,16 @@ def landing_key(source: str, keys: Container[str]) -> str:
     :param keys: the keys it may be; a key may have a ``!/`` of its own
     """
     return source if source in keys else source.rpartition(MEMBER)[0] or source
+
+
+def manifest_path(key: str) -> str:
+    """Landing key of the manifest of a pulled object."""
+    return f"{PULLS}manifests/{key}.json"
+
+
+def position_path(dataset: str) -> str:
+    """Landing key of how far the pulls of a dataset have come."""
+    return f"{PULLS}positions/{dataset}.json"
 
 
 def new_snapshot_id() -> str:

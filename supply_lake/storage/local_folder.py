@@ -38,6 +38,7 @@ class LocalFolder:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.unlisted: dict[str, str] = {}
         self._subfolders: dict[str, tuple[int | None, tuple[str, ...]]] = {}
 
     @staticmethod
@@ -95,6 +96,9 @@ class LocalFolder:
                 time = (self.root / folder).stat().st_mtime_ns
             except _NOT_THERE:
                 self._subfolders.pop(folder, None)
+                continue
+            except OSError as error:
+                self._pass_over(folder, error)
                 continue
             yield folder, time
             before, subfolders = self._subfolders.get(folder, (None, ()))
@@ -174,16 +178,22 @@ class LocalFolder:
             os.close(handle)
 
     def _open_folder(self, folder: str) -> int | None:
+        self.unlisted.pop(folder, None)
         try:
             return os.open(f"{self.root}/{folder}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except _NOT_THERE as error:
             if not self.root.is_dir():
                 raise StoreUnavailable(f"folder {self.root} is gone; mount or make it again") from error
         except OSError as error:
-            if not folder:
-                raise StoreUnavailable(_why(self.root, error)) from error
-            _log.warning("folder %s is passed over, it cannot be listed: %s", self.uri(folder), error.strerror)
+            self._pass_over(folder, error)
         return None
+
+    def _pass_over(self, folder: str, error: OSError) -> None:
+        """Note that a folder cannot be listed; the root has to be."""
+        if not folder:
+            raise StoreUnavailable(_why(self.root, error)) from error
+        self.unlisted[folder] = error.strerror or str(error)
+        _log.warning("folder %s is passed over, it cannot be listed: %s", self.uri(folder), error.strerror)
 
     @contextmanager
     def _temporary(self, key: str) -> Iterator[tuple[BinaryIO, Path]]:

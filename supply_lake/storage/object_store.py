@@ -92,6 +92,11 @@ class ObjectStore:
         """
         return self._backend.folder_times(prefix) if isinstance(self._backend, LocalFolder) else iter(())
 
+    @property
+    def unlisted(self) -> dict[str, str]:
+        """Folders below the root that the last look into them could not list, and why."""
+        return dict(self._backend.unlisted) if isinstance(self._backend, LocalFolder) else {}
+
     def read(self, version: ObjectVersion | str) -> BinaryIO:
         """Open an object for reading; the file is buffered and can seek.
 

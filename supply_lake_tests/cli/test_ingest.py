@@ -66,7 +66,7 @@ def test_m5_what_was_published_before_a_store_went_away_is_reported(
     lake = make_lake()
     lake.commit([("o1", 1, Decimal("1.50"))])
 
-    def breaks_off(_: object, __: object, on_batch: Callable[[Batch], None]) -> None:
+    def breaks_off(_: object, __: object, on_batch: Callable[[Batch], None], ___: object) -> None:
         on_batch(lake.stores.metadata.batches("orders")[0])
         raise StoreUnavailable("the metadata store is away; run it again when it is back")
 

@@ -124,7 +124,9 @@ def curate(
 def all_of_it(done: Curated) -> tuple[Any, ...]:
     """All that must not depend on how a file was read."""
     outcomes = [(one.outcome, one.reason) for one in done.outcomes]
-    return done.values, done.lines, done.set_aside(), done.reasons(), done.raws(), done.notes, outcomes
+    # What is told of a file's columns is told once for every piece of it.
+    notes = [note.partition(" (")[0] if note.startswith("column") else note for note in done.notes]
+    return done.values, done.lines, done.set_aside(), done.reasons(), done.raws(), notes, outcomes
 
 
 def at_every_chunk(data: bytes | str, spec: DatasetSpec = AB) -> Curated:

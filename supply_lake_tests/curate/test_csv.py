@@ -91,6 +91,13 @@ def test_p1_invalid_utf16_is_set_aside_by_line(half: bytes) -> None:
     assert [line for line, _ in done.set_aside()] == [3, 5]
 
 
+@pytest.mark.parametrize("byte", [b"\xb4", b"\0"])
+def test_p1_a_quote_in_a_line_that_is_no_text_opens_nothing(byte: bytes) -> None:
+    done = at_every_chunk(b'a,b\nx,"h' + byte + b',\ny,"\r",\nz,1\nw,"\r"\n')
+    assert done.values == [("z", "1"), ("w", "\r")]
+    assert [line for line, _ in done.set_aside()] == [2, 3]
+
+
 def test_p1_nul_is_set_aside_by_line() -> None:
     done = at_every_chunk("a,b\nx,1\ny\0,2\nz,3\n")
     assert done.values == [("x", "1"), ("z", "3")]
@@ -171,6 +178,12 @@ def test_p2_other_dialects(delimiter: str, quote: str) -> None:
     spec = dataset("a", "b", format={"type": "csv", "delimiter": delimiter, "quote": quote})
     data = f"a{delimiter}b\n{quote}x{delimiter}y{quote}{delimiter}1\n"
     assert at_every_chunk(data, spec).values == [(f"x{delimiter}y", "1")]
+
+
+def test_p1_a_byte_order_mark_amid_the_file_is_text_wherever_a_buffer_begins() -> None:
+    done = at_every_chunk("a,b\nx,1\n\ufeffy,2\n\ufeff\n\ufeff,\n")
+    assert done.values == [("x", "1"), ("\ufeffy", "2"), ("\ufeff", None)]
+    assert done.lines == [2, 3, 5]
 
 
 # --- P3: rows that are no records

@@ -136,7 +136,7 @@ def test_p5_unknown_fields_of_json() -> None:
 
 
 def test_p8_json_numbers_are_exact() -> None:
-    spec = dataset("id", column("big", "int64"), column("text"), format={"type": "jsonl"})
+    spec = dataset("id", column("big", "int64"), column("text"), format={"type": "jsonl"}, evolution="discard")
     done = curate(
         spec, '{"id":"a","big":9007199254740993,"text":1.10}\n{"id":"b","big":1.0}\n{"id":"c","big":9223372036854775808}\n'
     )
@@ -332,3 +332,11 @@ def test_p8_infinity_and_not_a_number_are_no_json() -> None:
 def test_o4_white_space_before_a_document_is_no_end_of_it() -> None:
     assert curate(ARRAY, " " * 3_000_000 + '[{"id":"x"}]').rows.published == 1
     assert curate(ARRAY, "\n" * 3_000_000).outcomes[0].reason == "whitespace only"
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "json"])
+def test_p8_small_numbers_keep_their_digits_as_text_and_reach_a_decimal(kind: str) -> None:
+    text = '{"id":0.00000001,"n":-1.50,"d":[0.00000001]}'
+    spec = dataset("id", column("n"), column("d", "list<decimal(10,8)>"), format={"type": kind})
+    done = curate(spec, text if kind == "jsonl" else f"[{text}]")
+    assert done.values == [("0.00000001", "-1.50", [Decimal("0.00000001")])]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import bz2
+import errno
 import gzip
 import io
 import lzma
+import os
 import struct
 import tarfile
 import zipfile
 import zlib
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -113,6 +116,19 @@ def test_o5_truncated_gzip_is_set_aside_whole(cut: int) -> None:
 @pytest.mark.parametrize("cut", [6, 20, -5, -1])
 def test_o5_truncated_zstd_is_set_aside_whole(cut: int) -> None:
     only_unreadable(curate(CSV, zstd(bytes(range(32, 127)) * 500)[:cut]), "truncated")
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, zstd])
+def test_m5_a_disk_that_fails_under_compressed_data_is_not_taken_for_corrupt_data(compress: Callable[[bytes], bytes]) -> None:
+    class Failing(io.BytesIO):
+        def readinto(self, buffer: Any) -> int:
+            if self.tell():
+                raise OSError(errno.EIO, "Input/output error")
+            return super().readinto(memoryview(buffer)[:400])
+
+    rows = b"".join(os.urandom(8).hex().encode() + b",1\n" for _ in range(1_000))
+    with pytest.raises(OSError, match="Input/output error"):
+        curate(CSV, lambda: Failing(compress(b"a,n\n" + rows)))
 
 
 @pytest.mark.parametrize("compress", [bz2.compress, lzma.compress])

@@ -29,8 +29,8 @@ def outcome(done: Curated, at: int = 0) -> tuple[str, str]:
 def test_a_file_that_holds_what_its_footer_tells_is_published_with_its_figures() -> None:
     done = at_every_chunk("id,amount\na,1.10\nb,2.20\nT|2|3.3\n", spec(BOTH))
     assert done.values == [("a", Decimal("1.10")), ("b", Decimal("2.20"))]
-    assert "control totals of 1 files hold: 2 rows" in done.notes
-    assert "control totals of 1 files hold: a sum of 3.30 in 'amount'" in done.notes
+    assert "control totals hold in 1 file: 2 rows" in done.notes
+    assert "control totals hold in 1 file: a sum of 3.30 in 'amount'" in done.notes
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_its_neighbours_go_on() -> None:
     done = curate(spec(BOTH), good, short, good.replace("a,1", "c,1"))
     assert [row[0] for row in done.values] == ["a", "c"]
     assert [one.outcome for one in done.outcomes] == ["read", "unreadable", "read"]
-    assert "control totals of 2 files hold: 2 rows" in done.notes
+    assert "control totals hold in 2 files: 2 rows" in done.notes
 
 
 def test_an_empty_file_that_says_so_is_empty() -> None:
@@ -118,7 +118,7 @@ def test_p10_a_document_tells_its_totals_before_or_after_its_records(first: bool
 
     done = curate(JSON, text(2, "3"))
     assert done.values[0][:2] == ("a", 1)
-    assert "control totals of 1 files hold: 2 rows" in done.notes
+    assert "control totals hold in 1 file: 2 rows" in done.notes
     assert outcome(curate(JSON, text(3, 3)))[1] == "tells 3 rows as its control total; what was read comes to 2"
     assert outcome(curate(JSON, text([2], 3)))[1] == "tells no control total 'meta.n'; it may have been cut off"
     assert outcome(curate(JSON, '{"meta":{"n":0},"sum":0,"d":{"items":[]}}')) == ("empty", "header only")

@@ -19,9 +19,9 @@ UTC = dt.UTC
 
 def curated(texts: list[str], kind: str, form: dict[str, Any] | None = None, **fields: Any) -> Curated:
     """One column of CSV, beside the number of its row."""
-    spec = dataset(
-        "id", column("v", kind, **fields), format={"type": "csv", **(form or {}), "delimiter": "|"}, error_threshold=1.0
-    )
+    form = {"type": "csv", **(form or {}), "delimiter": "|"}
+    # Types that stay as they are: what they cannot say is rejected, and not what they become (test_evolution has that).
+    spec = dataset("id", column("v", kind, **fields), format=form, error_threshold=1.0, evolution="discard")
     return curate(spec, "id|v\n" + "".join(f"{at}|{text}\n" for at, text in enumerate(texts)))
 
 
@@ -61,7 +61,7 @@ def test_p8_integers_are_exact_or_rejected() -> None:
 
 
 def test_p8_integers_written_as_floats_when_declared() -> None:
-    spec = dataset(column("v", "int64", integral_floats=True), "x")
+    spec = dataset(column("v", "int64", integral_floats=True), "x", evolution="discard")
     done = curate(spec, "v,x\n17850.0,\n5,\n7.,\n9007199254740993.0,\n7.5,\n.0,\nx.0,\n")
     assert [row[0] for row in done.values] == [17850, 5, 7, 9007199254740993]
     assert [reasons[0][1] for _, reasons in done.set_aside()] == ["7.5", ".0", "x.0"]
@@ -347,10 +347,10 @@ def test_python_checks_of_columns_and_rows() -> None:
 # --- typed values of Parquet
 
 
-def typed(frame: pl.DataFrame, *columns: dict[str, Any] | str) -> Curated:
+def typed(frame: pl.DataFrame, *columns: dict[str, Any] | str, **fields: Any) -> Curated:
     file = io.BytesIO()
     frame.write_parquet(file)
-    return curate(dataset(*columns, format={"type": "parquet"}), file.getvalue())
+    return curate(dataset(*columns, format={"type": "parquet"}, **fields), file.getvalue())
 
 
 def test_p6_widening_keeps_every_value() -> None:
@@ -361,7 +361,7 @@ def test_p6_widening_keeps_every_value() -> None:
 
 def test_p6_narrowing_rejects_what_does_not_fit() -> None:
     frame = pl.DataFrame({"i": [1, 300], "n": [1.0, 1.5]})
-    done = typed(frame, column("i", "int8"), column("n", "int64", integral_floats=True))
+    done = typed(frame, column("i", "int8"), column("n", "int64", integral_floats=True), evolution="discard")
     assert done.values == [(1, 1)]
     assert done.set_aside() == [(2, [("i", "300"), ("n", "1.5")])]
 
@@ -413,6 +413,12 @@ def test_p6_nested_parquet_becomes_what_is_declared_exactly_or_not_at_all() -> N
     assert "field 'a' of 's' is not declared and was left out (2 times)" in done.notes
 
 
+def test_p6_a_typed_struct_where_a_list_is_declared_is_its_one_item() -> None:
+    frame = pl.DataFrame({"s": [{"a": 1}, {"a": 2}], "n": [[1], [2]]})
+    done = typed(frame, column("s", "list<struct<a:int64>>"), column("n", "list<string>"))
+    assert done.values == [([{"a": 1}], ["1"]), ([{"a": 2}], ["2"])]
+
+
 def test_p8_not_a_number_of_a_typed_source_is_null_and_counted() -> None:
     done = typed(
         pl.DataFrame({"f": [1.5, float("nan")], "t": [float("nan"), float("inf")]}), column("f", "float64"), column("t")
@@ -447,3 +453,17 @@ def test_p9_typed_moments_outside_the_years_are_set_aside() -> None:
     done = typed(frame, column("at", "timestamp"), column("day", "date"))
     assert done.rows.rejected == 2
     assert all("outside the years" in reason for reason in done.reasons())
+
+
+def test_p9_typed_dates_that_no_calendar_has_are_set_aside_and_told_as_numbers() -> None:
+    days = pl.Series([2**31 - 1, 0], dtype=pl.Int32).cast(pl.Date)
+    frame = pl.DataFrame(
+        {"day": days, "ms": pl.Series([2**62, 0], dtype=pl.Int64).cast(pl.Datetime("ms")), "l": [[days[1]], []]}
+    )
+    done = typed(frame, column("day", "date"), column("ms", "timestamp"), column("l"))
+    assert done.rows.rejected == 1
+    assert done.set_aside() == [(1, [("day", "2147483647 days since 1970-01-01"), ("ms", f"{2**62} ms since 1970-01-01")])]
+    text = typed(frame, column("day"), column("ms"))
+    assert text.frame["day"].to_list() == ["2147483647 days since 1970-01-01", "1970-01-01"]
+    nested = frame.select(pl.concat_list("day").alias("l"))
+    assert typed(nested, column("l")).frame["l"].to_list() == ["[2147483647]", "[0]"]

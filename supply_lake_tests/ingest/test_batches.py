@@ -102,6 +102,15 @@ def test_upsert_merges_by_key_and_order(make_house: Make) -> None:
     house.recount()
 
 
+def test_p5_an_upsert_keeps_undeclared_columns_of_the_rows_that_it_carries_over(make_house: Make) -> None:
+    house = make_house(UPSERT)
+    house.land("a.csv", csv([("o1", 1, 1, "x"), ("o2", 2, 1, "y")], "order_id,quantity,version,remark"))
+    house.ingest()
+    house.land("b.csv", csv([("o1", 11, 2)]))
+    house.ingest()
+    assert house.rows() == [("o1", 11, 2, None), ("o2", 2, 1, "y")]
+
+
 def test_upsert_with_nothing_newer_commits_nothing(make_house: Make) -> None:
     house = make_house(UPSERT)
     house.land("a.csv", csv([("o1", 1, 5)]))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from supply_lake.landing.ledger import ObjectState
 from supply_lake.landing.rules import Rules, own_prefixes
-from supply_lake.storage.layout import part_path
+from supply_lake.storage.layout import PULLS, part_path
 from supply_lake_tests.landing.declared import NOW, START, TODAY, dataset, version
 
 RULES = Rules(
@@ -140,5 +140,5 @@ def test_the_fingerprint_changes_with_what_may_be_taken() -> None:
 
 def test_roots_inside_landing_are_the_lakes_own() -> None:
     others = ["/data/landing/lake", "/data/rejects", "/data/landing-other", "/data/landing", "/data/landing/x/rejects/"]
-    assert own_prefixes("/data/landing", others) == ("lake/", "x/rejects/")
-    assert own_prefixes("s3://bucket", ["s3://bucket/lake", "s3://bucket-2/lake"]) == ("lake/",)
+    assert own_prefixes("/data/landing", others) == (PULLS, "lake/", "x/rejects/")
+    assert own_prefixes("s3://bucket", ["s3://bucket/lake", "s3://bucket-2/lake"]) == (PULLS, "lake/")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -98,6 +100,22 @@ def test_rows_that_a_tombstone_deletes_are_hidden_but_kept(lake: MadeLake) -> No
     lake.commit([TWO, ("o3", 3, None)], deleted=[True, False], file="b.csv", schema=WIDER.remove(3))
     assert ask(lake, "SELECT order_id FROM orders ORDER BY 1") == [("o1",), ("o3",)]
     assert ask(lake, "SELECT order_id, _deleted FROM orders__rows ORDER BY 1") == [("o1", None), ("o2", True), ("o3", False)]
+
+
+def test_a_file_that_may_not_be_read_is_told_apart_from_one_that_is_missing(
+    lake: MadeLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = Path(lake.stores.lake.uri(lake.commit([ONE]).files[0].path))
+    path.rename(path.with_suffix(".gone"))
+    with pytest.raises(QueryError, match=rf"file {path} of the lake is missing"):
+        ask(lake, "FROM orders")
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(QueryError, match=rf"{path} of the lake cannot be opened \(Permission denied\); give this user"):
+        ask(lake, "FROM orders")
 
 
 def test_rejects_of_published_and_of_refused_batches_are_a_table(lake: MadeLake) -> None:

@@ -68,7 +68,8 @@ def test_both_configurations_give_waiting_sensors_threads_and_send_no_telemetry(
 def test_production_runs_one_run_a_dataset_at_a_time_and_keeps_secrets_out_of_the_file() -> None:
     declared = yaml.safe_load((ROOT / "deploy/dagster/dagster.yaml").read_text())
     assert declared["concurrency"]["pools"] == {"granularity": "run", "default_limit": 1}
-    assert all(set(value) == {"env"} for value in declared["storage"]["postgres"]["postgres_db"].values())
+    database = declared["storage"]["postgres"]["postgres_db"]
+    assert {name for name, value in database.items() if not isinstance(value, dict) or set(value) != {"env"}} == {"scheme"}
 
 
 def test_production_configuration_is_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

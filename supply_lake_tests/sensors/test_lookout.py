@@ -33,8 +33,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return made
 
 
-def seen(what: Wanted = NOTHING, writing: int = 0) -> Callable[[], Sight]:
-    return lambda: Sight(what, writing)
+def seen(what: Wanted = NOTHING, waiting: int = 0) -> Callable[[], Sight]:
+    return lambda: Sight(what, waiting)
 
 
 def test_looking_takes_at_most_a_fifth_of_the_time() -> None:
@@ -50,7 +50,7 @@ def test_what_is_found_ends_the_wait_and_nothing_ends_it_when_patience_does(cloc
 
 
 def test_files_that_are_being_written_are_waited_for_longer(clock: Clock) -> None:
-    assert wait(seen(writing=1), Patience(seconds=0, for_writers=6)) is NOTHING
+    assert wait(seen(waiting=1), Patience(seconds=0, for_writers=6)) is NOTHING
     assert 5 < clock.now <= 6
 
 

@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
+import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from dagster import EventLogEntry, RunsFilter
+from dagster import DagsterRun, DagsterRunStatus, EventLogEntry, RunsFilter, job
 from dagster._core.storage.event_log import SqlEventLogStorage
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
+from dagster._core.storage.runs import SqlRunStorage
 from sqlalchemy.exc import OperationalError
 
+from supply_lake.assets.naming import DATASET_TAG, PARTITION_TAG, PENDING_TAG
 from supply_lake.errors import StoreUnavailable, UnknownDataset
 from supply_lake.ingest import batches
 from supply_lake.ingest.stores import Stores
 from supply_lake.resources.instance import open_instance
+from supply_lake.resources.workers import WORKER_TAG, this_process
 from supply_lake.sensors import requests
 from supply_lake.sensors.once import run_everything
 from supply_lake.settings import Settings
 from supply_lake.snapshots.records import Batch, Status
+from supply_lake.storage import local_folder
 from supply_lake_tests.sensors.lakes import BAD, GOOD, TODAY, YESTERDAY
 from supply_lake_tests.sensors.made_up import ORDERS, write_specs
+
+
+@job
+def _empty_job() -> None:
+    """A run of it stands for one of another process."""
 
 
 @pytest.fixture
@@ -163,3 +174,60 @@ def test_what_landed_and_was_not_run_is_told_once(settings: Settings, stores: St
     assert told.startswith("order/a.csv is refused: no dataset takes this key")
     assert told.endswith("(and 1 more); see `supply-lake objects --state refused`")
     assert run_everything(settings).remarks == []
+
+
+def test_a_run_of_another_process_is_waited_for_and_that_is_told(settings: Settings, stores: Stores) -> None:
+    land(stores, "a.csv", GOOD)
+    tags = {PENDING_TAG: "true", DATASET_TAG: "orders", PARTITION_TAG: TODAY.isoformat(), WORKER_TAG: "elsewhere:1:"}
+    told: list[str] = []
+    with open_instance(settings) as instance:
+        other = instance.create_run_for_job(_empty_job, tags=tags, status=DagsterRunStatus.STARTED)
+
+        def ends(sentence: str) -> None:
+            told.append(sentence)
+            instance.report_run_failed(other)
+
+        done = run_everything(settings, on_wait=ends)
+    assert told == [f"waiting for run {other.run_id} of orders, on which another process works"]
+    assert [one.status for one in done.batches] == [Status.COMMITTED]
+
+
+def test_m2_a_run_says_whose_it_is_from_its_first_moment(
+    settings: Settings, stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed before its first step, it must not be taken for one that some daemon is about to start."""
+    made: list[DagsterRun] = []
+    really = SqlRunStorage.add_run
+
+    def add_run(self: SqlRunStorage, run: DagsterRun, *rest: object) -> DagsterRun:
+        made.append(run)
+        return really(self, run, *rest)
+
+    monkeypatch.setattr(SqlRunStorage, "add_run", add_run)
+    land(stores, "a.csv", GOOD)
+    run_everything(settings)
+    assert [run.tags[WORKER_TAG] for run in made] == [this_process()[WORKER_TAG]]
+
+
+def test_e10_a_file_that_is_being_written_and_a_folder_that_cannot_be_listed_are_told(
+    settings: Settings, stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land(stores, "a.csv", GOOD)
+    land(stores, "b.csv", GOOD, dataset="stock")
+    really_open = os.open
+
+    def refuses(path: str, flags: int, *rest: int) -> int:
+        if str(path).endswith("landing/stock/"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return really_open(path, flags, *rest)
+
+    monkeypatch.setattr(local_folder.os, "open", refuses)
+    with (Path(settings.landing) / f"orders/{TODAY:%Y/%m/%d}/a.csv").open("ab"):
+        (told,) = run_everything(settings).remarks
+    assert told.split("; ") == [
+        f"orders/{TODAY:%Y/%m/%d}/a.csv waits: it is open for writing",
+        "stock/ waits: it cannot be listed (Permission denied)",
+        "give this user the permission, and what is in it is taken up",
+    ]
+    monkeypatch.setattr(local_folder.os, "open", really_open)
+    assert sorted(one.dataset for one in run_everything(settings).batches) == ["orders", "stock"]

@@ -20,7 +20,7 @@ from supply_lake.assets.naming import DATASET_TAG, OUTAGE_TAG, PENDING_TAG, RANG
 from supply_lake.datasets.registry import Registry, load_registry
 from supply_lake.landing.ledger import PendingBatch
 from supply_lake.resources.workers import WORKER_TAG, mark
-from supply_lake.sensors.requests import Wanted, under_way, wanted
+from supply_lake.sensors.requests import START, Wanted, under_way, wanted
 from supply_lake.settings import Settings
 from supply_lake_tests.sensors.made_up import ORDERS, write_specs
 
@@ -154,6 +154,17 @@ def test_a_run_whose_process_may_be_alive_is_waited_for(
     if worker == "this":
         mark(instance, run_id)
     assert ask(instance, settings, registry, waiting(1)).requests == []
+
+
+@pytest.mark.parametrize("status", [DagsterRunStatus.NOT_STARTED, DagsterRunStatus.STARTING, DagsterRunStatus.STARTED])
+def test_a_run_that_no_process_took_up_is_given_up_after_minutes(
+    instance: dg.DagsterInstance, settings: Settings, registry: Registry, status: DagsterRunStatus
+) -> None:
+    (request,) = ask(instance, settings, registry, waiting(1)).requests
+    start(instance, request, status)
+    later = dt.datetime.now(dt.UTC) + START
+    assert wanted(instance, settings, registry, [waiting(1)], now=later - dt.timedelta(minutes=1)).requests == []
+    assert wanted(instance, settings, registry, [waiting(1)], now=later).requests
 
 
 def test_a_date_that_is_no_partition_is_left_out_with_a_remark(

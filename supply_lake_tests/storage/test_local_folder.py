@@ -183,6 +183,9 @@ def test_a_subfolder_that_may_not_be_listed_hides_only_itself(
     )
     assert keys(store) == ["good/2"]
     assert "bad/ is passed over" in caplog.text
+    assert store.unlisted == {"bad/": "Permission denied"}
+    monkeypatch.setattr(local_folder.os, "open", really_open)
+    assert (sorted(keys(store)), store.unlisted) == (["bad/1", "good/2"], {})
 
 
 def test_places_below_the_root_of_all_are_written_plainly() -> None:
