@@ -26,10 +26,11 @@ from supply_lake.landing.pull import Landed, Puller
 from supply_lake.landing.write import land, land_records, land_stream
 from supply_lake.query import engine
 from supply_lake.query.engine import Answer, View
-from supply_lake.query.live_set import Rejects, live_set, one_snapshot
+from supply_lake.query.live_set import live_set, one_snapshot
 from supply_lake.query.schemas import DatasetSchema
 from supply_lake.settings import Settings
 from supply_lake.snapshots.records import Snapshot
+from supply_lake.snapshots.standing import Rejects
 from supply_lake.storage.object_store import ObjectVersion
 
 if TYPE_CHECKING:
