@@ -58,12 +58,13 @@ def compose(evidence: Evidence, wishes: Wishes) -> Draft:
     found = _keys(evidence, dated, wishes)
     decided = policy.decide(evidence.seen, found, dated, wishes, gathered.rows)
     decided = replace(decided, offers=(*decided.offers, *_offers(evidence, dated, decided)))
+    columns = tuple(_column(one, decided, evidence) for one in evidence.seen)
     return Draft(
         name=evidence.name,
         sample=sample,
         gathered=gathered,
         format=_format_fields(evidence.inferred.form),
-        columns=tuple(_column(one, decided, evidence) for one in evidence.seen),
+        columns=columns,
         policy=decided,
         dating=dated,
         owner=wishes.owner or "team:unassigned",
@@ -72,14 +73,15 @@ def compose(evidence: Evidence, wishes: Wishes) -> Draft:
         facts=evidence.sniffed.facts,
         doubts=tuple(_doubts(evidence, dated)),
         freshness=dating.hours_between(dated.days),
-        quality=tuple(_rules(evidence, dated, decided)),
+        quality=tuple(_rules(evidence, dated, decided, columns)),
     )
 
 
-def _rules(evidence: Evidence, dated: Dating, decided: Policy) -> Iterator[Rule]:
+def _rules(evidence: Evidence, dated: Dating, decided: Policy, columns: Sequence[ColumnDraft]) -> Iterator[Rule]:
     if not evidence.inferred.looked or not evidence.gathered.rows:
         return
-    yield from rules.of_rows(evidence.seen, decided.key)
+    checked = {one.name for one in columns if one.checks}
+    yield from rules.of_rows(evidence.seen, decided.key, checked)
     days = _groups(evidence.gathered, dated)
     if days is not None and decided.fields["mode"] != "append":
         yield from rules.of_days(evidence.gathered, evidence.inferred, days, decided.key)

@@ -185,5 +185,5 @@ def _doubts(form: Format, columns: Sequence[Seen]) -> tuple[str, ...]:
         )
     signs = [name for name in _NOTATION if getattr(form, name) != getattr(Format(type=form.type), name)]
     if signs:
-        doubts.append(f"numbers are not written plain_text; `format` says how to read them: {', '.join(signs)}")
+        doubts.append(f"numbers are not written plainly; `format` says how to read them: {', '.join(signs)}")
     return tuple(doubts)

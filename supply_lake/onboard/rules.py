@@ -6,7 +6,7 @@ What belongs here: which rules of ``quality`` to propose. What does not: checks 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ import polars as pl
 from supply_lake.datasets.format import Format
 from supply_lake.datasets.sql import identifier
 from supply_lake.onboard import names
-from supply_lake.onboard.checks import pattern_of
+from supply_lake.onboard.checks import pattern_of, set_of
 from supply_lake.onboard.infer import Inferred
 from supply_lake.onboard.numbers import floats
 from supply_lake.onboard.reading import Gathered
@@ -36,9 +36,13 @@ class Rule:
     why: str
 
 
-def of_rows(seen: Sequence[Seen], key: Sequence[str]) -> Iterator[Rule]:
-    """How codes are made, where that is no check of a key already."""
+def of_rows(seen: Sequence[Seen], key: Sequence[str], checked: Collection[str]) -> Iterator[Rule]:
+    """How codes are made and which few values there are, where that is no check already."""
     for one in seen:
+        known = set_of(one.values) if one.guess.type == "string" and one.name not in key and one.name not in checked else []
+        if known:
+            condition = f"{_column(one.name)} IN ({', '.join(map(_literal, known))})"
+            yield Rule(_warning(f"{one.name}_known", row=condition), "all values of the sample are among these")
         coded = one.guess.type == "string" and one.name not in key and names.says_identity(one.label) and not one.guess.either
         if coded and (pattern := pattern_of(one.values.without([null.text for null in one.guess.nulls]))):
             condition = f"regexp_full_match({_column(one.name)}, {_literal(pattern)})"

@@ -119,6 +119,8 @@ def test_what_a_database_says_is_not_guessed() -> None:
         ([str(at) for at in range(60)], "customer_id", {}),
         ([f"{at}.5" for at in range(60)], "latitude", {"ge": -90, "le": 90}),
         (["a", "b", "c"] * 30, "kind", {"isin": ["a", "b", "c"]}),
+        (["a", "b", "c"] * 30, "shop", {}),
+        (["a", "b"] * 60, "shop", {"isin": ["a", "b"]}),
         (["a", "b"], "kind", {}),
         ([f"free text {at}" for at in range(60)], "comment", {}),
     ],
@@ -156,6 +158,13 @@ def test_the_draft_lets_its_own_sample_pass() -> None:
     assert made.proof.examples[0].startswith("things.dat:1002: day = 'soon'")
     assert 8 / 1008 < made.error_threshold < 0.05
     assert curated(made, text.encode()).rows == made.proof.rows
+
+
+def test_a_set_that_may_grow_is_a_rule_that_warns() -> None:
+    made = table("row_id,shop", *(f"r{at},s'{at % 3}" for at in range(90)))
+    (rule,) = made.quality
+    assert rule.fields == {"name": "shop_known", "severity": "warn", "row": "shop IN ('s''0', 's''1', 's''2')"}
+    assert spec(made).quality[0].name == "shop_known"
 
 
 def test_what_days_are_held_to() -> None:
