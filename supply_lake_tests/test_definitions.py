@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from supply_lake.assets.naming import checks, lake_key, landing_key
+from supply_lake.composition import build_definitions
 from supply_lake.datasets.registry import load_registry
-from supply_lake.definitions import build_definitions
 from supply_lake.errors import SpecError
 from supply_lake.settings import Settings
 from supply_lake_tests.sensors.made_up import ORDERS, write_specs

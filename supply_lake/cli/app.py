@@ -9,6 +9,7 @@ Exit status: 0 done, 1 refused or failed with a one-line reason on stderr, 2 wro
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import signal
 import sys
@@ -22,6 +23,7 @@ from supply_lake.cli.extract import extract
 from supply_lake.cli.ingest import ingest
 from supply_lake.cli.land import land
 from supply_lake.cli.onboard import onboard
+from supply_lake.cli.output import plain
 from supply_lake.cli.query import query
 from supply_lake.cli.rejects import rejects
 from supply_lake.cli.schema import schema
@@ -57,6 +59,8 @@ def app() -> None:
 
 def run(args: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - one way to end per line
     """Run the command, and return its exit status; nothing that goes wrong gets past here."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # what the terminal has no letters for is written by its number
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         with app.make_context("supply-lake", list(sys.argv[1:] if args is None else args)) as context:
             app.invoke(context)
@@ -79,7 +83,7 @@ def run(args: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - one way to
 
 def _say(sentence: str, status: int) -> int:
     with contextlib.suppress(BrokenPipeError):
-        click.echo(f"supply-lake: {sentence}", err=True)
+        click.echo(plain(f"supply-lake: {sentence}"), err=True)
     return status
 
 

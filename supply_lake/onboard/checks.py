@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 
 from supply_lake.onboard import names
-from supply_lake.onboard.guess import Guess
+from supply_lake.onboard.guess import Guess, Offer
 from supply_lake.onboard.seen import Seen
 from supply_lake.onboard.telling import count, quoted
 from supply_lake.onboard.values import Values
@@ -32,10 +32,11 @@ _EARTH = {"lat": 90, "latitude": 90, "lon": 180, "long": 180, "lng": 180, "longi
 
 @dataclass(frozen=True, slots=True)
 class Proposed:
-    """Fields of a column's ``checks``, and what is in doubt about its values."""
+    """Fields of a column's ``checks``, what is in doubt about its values, and checks that are offered only."""
 
     checks: Mapping[str, Any] = field(default_factory=dict)
     doubts: tuple[str, ...] = ()
+    offers: tuple[Offer, ...] = ()
 
 
 def propose(one: Seen, *, is_key: bool) -> Proposed:
@@ -61,9 +62,13 @@ def _numbers(label: str, guess: Guess, *, is_key: bool) -> Proposed:
 def _texts(label: str, values: Values, *, is_key: bool) -> Proposed:
     if not is_key and 2 <= values.distinct <= _FEW_VALUES and values.filled >= _SET_ROWS * values.distinct:
         return _set(values)
-    if pattern := pattern_of(values):
-        return Proposed({"matches": pattern}) if is_key or names.says_identity(label) else Proposed()
-    return Proposed()
+    pattern = pattern_of(values) if is_key or names.says_identity(label) else ""
+    if not pattern:
+        return Proposed()
+    # The pattern of a key keeps strangers out; that of another column may be the habit of one producer.
+    if is_key:
+        return Proposed({"matches": pattern})
+    return Proposed(offers=(Offer({"checks": {"matches": pattern}}, "rejects what is not made like the values of the sample"),))
 
 
 def _set(values: Values) -> Proposed:

@@ -133,7 +133,7 @@ def _column(one: Seen, rules: Policy, evidence: Evidence) -> ColumnDraft:
     word = [f"{one.name} is a word of SQL, so that queries need it in double quotes"] if names.is_reserved(one.name) else []
     required = False if one.label in evidence.known.required and not in_key else None
     return ColumnDraft(
-        seen=one,
+        seen=replace(one, guess=replace(one.guess, offers=(*one.guess.offers, *proposed.offers))),
         checks=proposed.checks,
         doubts=(*_column_doubts(one.guess, one.values), *proposed.doubts, *word),
         unit=names.unit(one.label),

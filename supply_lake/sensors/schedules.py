@@ -44,6 +44,8 @@ def pull_schedule(spec: DatasetSpec, cron: str, alarm: TickAlarm) -> dg.Schedule
     """The schedule on which one source is pulled; times are UTC."""
     name = f"{spec.name}_pull"
 
+    name = f"{spec.name}_pull"
+
     @dg.schedule(
         name=name,
         job_name=ASSET_JOB,

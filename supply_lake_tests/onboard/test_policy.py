@@ -120,14 +120,26 @@ def test_what_a_database_says_is_not_guessed() -> None:
         ([f"{at}.5" for at in range(60)], "latitude", {"ge": -90, "le": 90}),
         (["a", "b", "c"] * 30, "kind", {"isin": ["a", "b", "c"]}),
         (["a", "b"], "kind", {}),
-        ([f"DN-{at}" for at in range(60)], "dn_number", {"matches": "DN-[0-9]+"}),
-        ([f"{at:05}" for at in range(60)], "article_no", {"matches": "[0-9]{5}"}),
-        ([f"5{at:03}-{at}" for at in range(30)] + [f"A.{at}" for at in range(30)], "ndc_code", {"matches": r"[0-9]+-[0-9]+|A\.[0-9]+"}),
         ([f"free text {at}" for at in range(60)], "comment", {}),
     ],
 )  # fmt: skip
 def test_checks_that_the_sample_keeps(values: list[str], name: str, checks: dict[str, Any]) -> None:
     assert dict(one_column(values, name).checks) == checks
+
+
+@pytest.mark.parametrize(
+    ("values", "name", "pattern"),
+    [
+        ([f"DN-{at}" for at in range(60)], "dn_number", "DN-[0-9]+"),
+        ([f"{at:05}" for at in range(60)], "article_no", "[0-9]{5}"),
+        ([f"5{at:03}-{at}" for at in range(30)] + [f"A.{at}" for at in range(30)], "ndc_code", r"[0-9]+-[0-9]+|A\.[0-9]+"),
+    ],
+)
+def test_how_codes_are_made(values: list[str], name: str, pattern: str) -> None:
+    """The pattern of a key is a check; that of another code is offered."""
+    assert one_column(values, name).guess.offers[-1].fields == {"checks": {"matches": pattern}}
+    key = table(name, *values).columns[0]
+    assert dict(key.checks) == {"matches": pattern}
 
 
 def test_the_draft_lets_its_own_sample_pass() -> None:

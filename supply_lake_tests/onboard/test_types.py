@@ -159,6 +159,11 @@ def test_a_few_strays_are_rejected() -> None:
     assert "'about 7' will be rejected" in found.doubts[0]
 
 
+def test_p7_a_few_codes_among_numbers_are_codes_all() -> None:
+    assert one_column([*[str(536365 + at) for at in range(1000)], "C536548"], "invoice").guess.type == "string"
+    assert one_column([*[str(536365 + at) for at in range(1000)], "cancelled"], "InvoiceNo").guess.type == "string"
+
+
 def test_unknown_among_texts_is_offered_and_not_read_as_null() -> None:
     found = one_column(["yes", "no", "unknown"], times=50)
     assert (found.guess.type, dict(found.guess.fields)) == ("string", {})

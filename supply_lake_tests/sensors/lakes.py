@@ -13,7 +13,7 @@ import dagster as dg
 from dagster import AssetRecordsFilter, DagsterEventType
 
 from supply_lake.assets.naming import PENDING_TAG, RANGE_END_TAG, RANGE_START_TAG, lake_key, landing_key
-from supply_lake.definitions import build_definitions
+from supply_lake.composition import build_definitions
 from supply_lake.ingest.discovery import tick
 from supply_lake.ingest.stores import Stores
 from supply_lake.sensors.landing import NAME
