@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 from supply_lake.assets.lake import lake_asset, landing_asset
-from supply_lake.datasets.registry import Registry, load_registry
+from supply_lake.datasets.registry import load_registry
 from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.resources.stores import LakeStores
 from supply_lake.sensors.alarms import alarm_sensors
@@ -37,7 +37,7 @@ def lake_definitions(settings: Settings, specs: Sequence[DatasetSpec], *, patien
     """
     alarm = TickAlarm(settings.alert_url)
     return dg.Definitions(
-        sensors=[*landing_sensors(settings, alarm, patience), *alarm_sensors(settings, Registry(specs, settings.datasets))],
+        sensors=[*landing_sensors(settings, alarm, patience), *alarm_sensors(settings, specs)],
         schedules=[
             *(dataset_schedule(settings, spec, spec.schedule, alarm) for spec in specs if spec.schedule),
             *(pull_schedule(spec, spec.source.schedule, alarm) for spec in specs if spec.source.schedule),

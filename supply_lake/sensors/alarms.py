@@ -7,13 +7,14 @@ warns fails nothing, and nobody runs a dataset that is late; Dagster tells of ne
 """
 
 from collections import defaultdict
+from collections.abc import Sequence
 
 import dagster as dg
 from dagster import AssetCheckEvaluation, DagsterEventType, EventRecordsFilter
 from dagster._core.definitions.freshness import FreshnessState
 
 from supply_lake.assets.naming import DATASET_TAG, PARTITION_TAG, RANGE_END_TAG, RANGE_START_TAG, lake_key
-from supply_lake.datasets.registry import Registry
+from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.sensors.alerts import Alert, Kind, send
 from supply_lake.settings import Settings
 
@@ -21,9 +22,9 @@ _LOOKED_AT = 500
 """Changes of freshness that one tick looks at; the next tick goes on."""
 
 
-def alarm_sensors(settings: Settings, registry: Registry) -> list[dg.SensorDefinition]:
+def alarm_sensors(settings: Settings, specs: Sequence[DatasetSpec]) -> list[dg.SensorDefinition]:
     """One sensor for each kind of alert."""
-    return [_failures(settings.alert_url), _warnings(settings.alert_url), _lateness(settings.alert_url, registry)]
+    return [_failures(settings.alert_url), _warnings(settings.alert_url), _lateness(settings.alert_url, specs)]
 
 
 def _failures(url: str) -> dg.SensorDefinition:
@@ -96,8 +97,8 @@ def _told(evaluation: AssetCheckEvaluation) -> str:
     return f": {told}" if told else ""
 
 
-def _lateness(url: str, registry: Registry) -> dg.SensorDefinition:
-    late = {lake_key(name): spec.freshness for name, spec in registry.items() if spec.freshness}
+def _lateness(url: str, specs: Sequence[DatasetSpec]) -> dg.SensorDefinition:
+    late = {lake_key(spec.name): spec.freshness for spec in specs if spec.freshness}
 
     @dg.sensor(
         name="lateness",
