@@ -21,7 +21,7 @@ from supply_lake.errors import CommitConflict
 from supply_lake.snapshots.records import Status
 from supply_lake.snapshots.sql_store import SqlStore
 from supply_lake.snapshots.store import MetadataStore, Proposal
-from supply_lake_tests.snapshots.made_up import DAY, NOON, SECOND, Clock, batch, entry, source, version
+from supply_lake_tests.snapshots.made_up import DAY, NOON, SECOND, Clock, batch, entry, proposed, source, version
 
 APPENDED, REPLACED, MERGED = DAY.replace(day=1), DAY.replace(day=2), DAY.replace(day=3)
 
@@ -113,7 +113,7 @@ def publish(url: str, dataset: str, doom: Doom | None = None) -> None:
         if one == bad:
             store.record(replace(made, status=Status.REJECTED), [one])
         else:
-            store.commit(Proposal(made, (one,), supersede_live=(DAY,)))
+            store.commit(Proposal(made, (one,), supersede_live=(DAY,), schema=proposed(("id", "string"))))
     store.close()
 
 
