@@ -76,9 +76,7 @@ class Dialect:
         return bool(self._record_end)
 
     def line_numbers(self, pieces: Sequence[bytes], first_line: int) -> np.ndarray:
-        """The physical line at which each piece begins."""
-        if not self._record_end:
-            return np.arange(first_line, first_line + len(pieces))
+        """The physical line at which each piece begins, where pieces are not lines."""
         heights = np.fromiter(map(line_breaks, pieces), np.int64, len(pieces))
         numbers: np.ndarray = first_line + np.cumsum(heights) - heights
         return numbers
