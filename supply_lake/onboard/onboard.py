@@ -86,7 +86,7 @@ def _require_columns(gathered: Gathered, sample: Sample) -> None:
 
 def _tried(draft: Draft, scratch: Path) -> Draft:
     """The draft with what came of curating its sample, and a threshold that lets the sample pass."""
-    if len(draft.columns) > COLUMNS_AT_MOST:
+    if len(draft.columns) > COLUMNS_AT_MOST or draft.gathered.cut:
         return draft
     dates = draft.dating.dates or (None,) * len(draft.sample.files)
     proof = prove(spec_of(draft), draft.sample.files, dates, scratch, Options())
