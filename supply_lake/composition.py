@@ -17,7 +17,8 @@ from supply_lake.assets.lake import lake_asset, landing_asset
 from supply_lake.datasets.registry import load_registry
 from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.resources.stores import LakeStores
-from supply_lake.sensors.alerts import TickAlarm, alert_sensor
+from supply_lake.sensors.alarms import alarm_sensors
+from supply_lake.sensors.alerts import TickAlarm
 from supply_lake.sensors.landing import landing_sensors
 from supply_lake.sensors.lookout import Patience
 from supply_lake.sensors.schedules import dataset_schedule, pull_schedule
@@ -36,12 +37,12 @@ def lake_definitions(settings: Settings, specs: Sequence[DatasetSpec], *, patien
     """
     alarm = TickAlarm(settings.alert_url)
     return dg.Definitions(
-        sensors=[*landing_sensors(settings, alarm, patience), alert_sensor(settings)],
+        sensors=[*landing_sensors(settings, alarm, patience), *alarm_sensors(settings, specs)],
         schedules=[
             *(dataset_schedule(settings, spec, spec.schedule, alarm) for spec in specs if spec.schedule),
-            *(pull_schedule(spec, spec.source.schedule) for spec in specs if spec.source.schedule),
+            *(pull_schedule(spec, spec.source.schedule, alarm) for spec in specs if spec.source.schedule),
         ],
-        resources={"lake_stores": LakeStores(settings), "duckdb": _duckdb(settings)},
+        resources={"lake_stores": _lake_stores(settings), "duckdb": _duckdb(settings)},
     )
 
 
@@ -62,10 +63,20 @@ def build_definitions(settings: Settings, *, patience: Patience | None = None) -
     )
 
 
+# Dagster shows a resource under the name of the function that makes it.
+
+
+def _lake_stores(settings: Settings) -> dg.ResourceDefinition:
+    def lake_stores(_: dg.InitResourceContext) -> LakeStores:
+        return LakeStores(settings)
+
+    return dg.ResourceDefinition(lake_stores, description="Landing, lake and rejects, and the metadata store.")
+
+
 def _duckdb(settings: Settings) -> dg.ResourceDefinition:
-    def make(_: dg.InitResourceContext) -> object:
+    def live_duckdb(_: dg.InitResourceContext) -> object:
         from supply_lake.resources.duckdb_live import LiveDuckDB
 
         return LiveDuckDB.over(settings)
 
-    return dg.ResourceDefinition(make, description="DuckDB in memory; every dataset is a view of its name.")
+    return dg.ResourceDefinition(live_duckdb, description="DuckDB in memory; every dataset is a view of its name.")

@@ -113,6 +113,21 @@ def test_what_the_source_refuses_is_the_runs_reason(make: Make, shop: Any, monke
     assert lake.materializations(landing=True) == {}
 
 
+def test_no_secret_is_in_anything_that_a_run_leaves(
+    make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("SHOP_URL", "postgresql://reader:s3cr3t-w%40rd@127.0.0.1:1/shop?sslpassword=s3cr3t-too")
+    lake = make({"url": "${SHOP_URL}"})
+    with caplog.at_level("DEBUG"):
+        result = run(lake)
+    assert "postgresql://reader@127.0.0.1:1/shop does not answer" in reasons(result)
+    told = "\n".join([caplog.text, *(f"{event.message} {event.event_specific_data}" for event in result.all_events)])
+    left = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    for secret in ("s3cr3t-w@rd", "s3cr3t-w%40rd", "s3cr3t-too"):
+        assert secret not in told
+        assert secret.encode() not in left
+
+
 @pytest.fixture(scope="module")
 def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterInstance]:
     """A persistent instance: schedules take no other."""
