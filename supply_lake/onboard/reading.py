@@ -33,7 +33,7 @@ from supply_lake.errors import UnreadableObject
 from supply_lake.onboard.nested import Node
 from supply_lake.onboard.sample import SAMPLE_BYTES, Sample, SampleFile
 
-MEMORY = 512 * 1024 * 1024
+MEMORY = 128 * 1024 * 1024
 _BAD_TOLD = 5
 _BLOCK = 4 * 1024 * 1024
 

@@ -19,7 +19,7 @@ from supply_lake.curate.source import PlainBytes, Source
 from supply_lake.errors import UsageError
 
 HEAD = 128 * 1024
-SAMPLE_BYTES = 512 * 1024 * 1024
+SAMPLE_BYTES = 256 * 1024 * 1024
 FILES_AT_MOST = 2_000
 _BLOCK = 4 * 1024 * 1024
 
