@@ -146,6 +146,22 @@ def test_make_targets_exist(path: Path) -> None:
     assert named <= make_targets()
 
 
+def test_the_draft_that_is_shown_is_the_one_that_is_written(tmp_path: Path) -> None:
+    from supply_lake.onboard.drafting import dataset_text
+    from supply_lake.onboard.onboard import onboard
+    from supply_lake.onboard.places import find
+    from supply_lake.onboard.policy import Wishes
+    from supply_lake.onboard.sniff import Hints
+    from supply_lake.storage.object_store import ObjectStore
+
+    shown = dict(BLOCK.findall((ROOT / "docs" / "onboarding.md").read_text(encoding="utf-8")))
+    file = tmp_path / "deliveries_2026-02-02.csv"
+    file.write_text(shown["csv"], encoding="utf-8")
+    sample = find(str(file), lambda: ObjectStore.open("memory://"), tmp_path)
+    draft = onboard("deliveries", sample, Hints(), Wishes(owner="team:inbound"), scratch=tmp_path / "scratch")
+    assert dataset_text(draft, page="deliveries.onboarding.md", schema=False) == shown["yaml"]
+
+
 def test_commands_exist_and_are_told() -> None:
     from supply_lake.cli.app import app
 

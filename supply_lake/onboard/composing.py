@@ -184,6 +184,8 @@ def _doubts(evidence: Evidence, dated: Dating) -> list[str]:
     if gathered.bad:
         first = next(example for one in gathered.files for example in one.bad_examples)
         doubts.append(f"{count(gathered.bad, 'record')} could not be told apart, such as line {first.line}: {first.reason}")
+    for name in gathered.cut:
+        doubts.append(f"{name} is larger than a sample may be; its beginning was read, and the draft was not tried on it")
     if not gathered.rows:
         doubts.append("the sample has a header and no rows; every type is open")
     return doubts

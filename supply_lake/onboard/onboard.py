@@ -31,6 +31,7 @@ from supply_lake.onboard.proof import prove
 from supply_lake.onboard.reading import Gathered, gather
 from supply_lake.onboard.sample import Sample, require
 from supply_lake.onboard.sniff import Hints, Sniffed, agreed, sniff
+from supply_lake.onboard.telling import count
 
 _LEAST_THRESHOLD = 0.02
 
@@ -86,12 +87,14 @@ def _require_columns(gathered: Gathered, sample: Sample) -> None:
 
 def _tried(draft: Draft, scratch: Path) -> Draft:
     """The draft with what came of curating its sample, and a threshold that lets the sample pass."""
-    if len(draft.columns) > COLUMNS_AT_MOST:
+    if len(draft.columns) > COLUMNS_AT_MOST or draft.gathered.cut:
         return draft
     dates = draft.dating.dates or (None,) * len(draft.sample.files)
     proof = prove(spec_of(draft), draft.sample.files, dates, scratch, Options())
     threshold = max(_LEAST_THRESHOLD, min(1.0, ceil(proof.worst * 150) / 100))
-    return replace(draft, proof=proof, error_threshold=threshold)
+    lost = f"{count(proof.rows.deduplicated, 'row')} of the sample give way to others of the same key"
+    doubts = (*draft.doubts, lost) if proof.rows.deduplicated else draft.doubts
+    return replace(draft, proof=proof, error_threshold=threshold, doubts=doubts)
 
 
 def spec_of(draft: Draft) -> DatasetSpec:

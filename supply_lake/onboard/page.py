@@ -113,10 +113,10 @@ def _end(column: ColumnDraft, at: int) -> str:
 
 
 def _details(draft: Draft) -> str:
-    return "\n\n".join("\n".join(_column(one, draft)) for one in draft.columns[:_COLUMNS_DETAILED])
+    return "\n\n".join("\n".join(_column(one)) for one in draft.columns[:_COLUMNS_DETAILED])
 
 
-def _column(column: ColumnDraft, draft: Draft) -> Iterator[str]:
+def _column(column: ColumnDraft) -> Iterator[str]:
     guess, values = column.guess, column.values
     names = " or ".join(_code(name) for name in column.field.names)
     yield f"### {column.name}\n"
@@ -142,7 +142,6 @@ def _column(column: ColumnDraft, draft: Draft) -> Iterator[str]:
     doubts = [*column.doubts, *(f"could be {_code(flow(offer.fields))}: {offer.why}" for offer in guess.offers)]
     if doubts:
         yield "\n" + _bullets(doubts)
-    del draft
 
 
 def _rules(draft: Draft) -> str:

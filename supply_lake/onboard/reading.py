@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -30,16 +31,16 @@ from supply_lake.datasets.format import Format
 from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.errors import UnreadableObject
 from supply_lake.onboard.nested import Node
-from supply_lake.onboard.sample import Sample, SampleFile
+from supply_lake.onboard.sample import SAMPLE_BYTES, Sample, SampleFile
 
-MEMORY = 512 * 1024 * 1024
+MEMORY = 128 * 1024 * 1024
 _BAD_TOLD = 5
 _BLOCK = 4 * 1024 * 1024
 
 
 @dataclass(slots=True)
 class FileRead:
-    """What came of reading one file. ``reason`` says why it gave nothing, if it did."""
+    """What came of reading one file. ``reason`` says why it gave nothing, if it did; ``cut``: its beginning was enough."""
 
     name: str
     header: tuple[str, ...] = ()
@@ -48,13 +49,14 @@ class FileRead:
     bad_examples: list[BadRecord] = field(default_factory=list)
     notes: Counter[str] = field(default_factory=Counter)
     reason: str = ""
+    cut: bool = False
 
 
 class Gathered:
     """All raw records of the sample. Columns are asked for by the names that the files have."""
 
-    def __init__(self, spool: Spool) -> None:
-        self.spool = spool
+    def __init__(self, spool: Spool, most: int) -> None:
+        self.spool, self._left = spool, most
         self.files: list[FileRead] = []
         self.file_of: list[int] = []
         self.types: dict[str, set[pl.DataType]] = {}
@@ -102,8 +104,13 @@ class Gathered:
         ]
         return pl.concat(parts) if parts else pl.Series("file", [], pl.Int32)
 
-    def keep(self, chunk: RawChunk) -> None:
-        """Keep one more chunk of the file that is being read."""
+    @property
+    def cut(self) -> list[str]:
+        """Names of the files of which only the beginning was read."""
+        return [one.name for one in self.files if one.cut]
+
+    def keep(self, chunk: RawChunk) -> bool:
+        """Keep one more chunk of the file that is being read; false when the sample is large enough with it."""
         one = self.files[-1]
         one.records += chunk.frame.height
         one.bad += len(chunk.bad)
@@ -115,19 +122,22 @@ class Gathered:
         if chunk.frame.height:
             self.spool.append(chunk.frame)
             self.file_of.append(len(self.files) - 1)
+            self._left -= int(chunk.frame.estimated_size())
+        return self._left > 0
 
 
 def _as(part: pl.Series, kind: pl.DataType) -> pl.Series:
     return as_text(part) if kind == pl.String else part.cast(kind, strict=False)
 
 
-def gather(sample: Sample, form: Format, names: Sequence[str], scratch: Path, memory: int = MEMORY) -> Gathered:
+def gather(sample: Sample, form: Format, names: Sequence[str], scratch: Path, most: int = SAMPLE_BYTES) -> Gathered:
     """Read every file of the sample. A file that cannot be read is told, and the others go on.
 
     :param names: of the columns of files without a header
+    :param most: bytes of values after which reading stops
     """
     scratch.mkdir(parents=True, exist_ok=True)
-    gathered = Gathered(Spool(scratch, "sample", memory))
+    gathered = Gathered(Spool(scratch, "sample", MEMORY), most)
     for file in sample.files:
         gathered.files.append(FileRead(file.name))
         try:
@@ -139,7 +149,7 @@ def gather(sample: Sample, form: Format, names: Sequence[str], scratch: Path, me
         except UnreadableObject as error:
             gathered.files[-1].reason = str(error)
     if form.type in ("json", "jsonl"):
-        gathered.tree = _tree(sample, form, scratch)
+        gathered.tree = _tree(sample, gathered, form, scratch)
     return gathered
 
 
@@ -155,7 +165,9 @@ def _read(plain: Readable, form: Format, names: Sequence[str], scratch: Path, ga
     else:
         chunks = (read_lines if form.type == "jsonl" else read_document)(plain, _undeclared(form), told)
     for chunk in chunks:
-        gathered.keep(chunk)
+        if not gathered.keep(chunk):
+            one.cut = True
+            break
     one.notes.update(told.notes)
 
 
@@ -168,11 +180,11 @@ def _undeclared(form: Format) -> DatasetSpec:
 # --- the tree of JSON records
 
 
-def _tree(sample: Sample, form: Format, scratch: Path) -> Node:
+def _tree(sample: Sample, gathered: Gathered, form: Format, scratch: Path) -> Node:
     """What occurs in the records, which the readers' texts no longer tell: ``"1"`` is not ``1``."""
     root = Node()
-    for file in sample.files:
-        for record in _records(file, form, scratch):
+    for file, read in zip(sample.files, gathered.files, strict=True):
+        for record in islice(_records(file, form, scratch), read.records if read.cut else None):
             root.add(record)
     return root
 

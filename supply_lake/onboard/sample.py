@@ -19,7 +19,7 @@ from supply_lake.curate.source import PlainBytes, Source
 from supply_lake.errors import UsageError
 
 HEAD = 128 * 1024
-SAMPLE_BYTES = 512 * 1024 * 1024
+SAMPLE_BYTES = 256 * 1024 * 1024
 FILES_AT_MOST = 2_000
 _BLOCK = 4 * 1024 * 1024
 
@@ -117,10 +117,12 @@ def opened(file: SampleFile, members: str, scratch: Path) -> Iterator[Readable]:
 
 
 def blocks(file: SampleFile, members: str, scratch: Path) -> Iterator[bytes]:
-    """All plain bytes of a file, or of the members of an archive that are data."""
+    """The plain bytes of a file, or of the members of an archive that are data, as many as a sample may have."""
+    read = 0
     with PlainBytes(file.source()) as stream:
         for _, plain in files_in(stream, members or "*", scratch, Counter()):
-            while block := plain.read(_BLOCK):
+            while read < SAMPLE_BYTES and (block := plain.read(_BLOCK)):
+                read += len(block)
                 yield block
 
 

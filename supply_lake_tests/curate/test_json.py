@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 from decimal import Decimal
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from supply_lake.curate.text import Utf8
 from supply_lake_tests.curate.curation import Curated, column, curate, dataset
 
 COLUMNS = (column("id"), column("n", "decimal(20,3)"))
@@ -349,3 +351,8 @@ def test_p8_small_numbers_keep_their_digits_as_text_and_reach_a_decimal(kind: st
     spec = dataset("id", column("n"), column("d", "list<decimal(10,8)>"), format={"type": kind})
     done = curate(spec, text if kind == "jsonl" else f"[{text}]")
     assert done.values == [("0.00000001", "-1.50", [Decimal("0.00000001")])]
+
+
+def test_p10_a_tokenizer_that_asks_for_nothing_first_loses_nothing() -> None:
+    text = Utf8(io.BytesIO(b'[{"a": 1}]'), "utf-8")
+    assert (text.read(0), text.read(4) + text.read(100)) == (b"", b'[{"a": 1}]')

@@ -38,3 +38,7 @@ def test_some_columns_of_a_frame(tmp_path: Path) -> None:
         spool = Spool(tmp_path, f"b{budget}", budget)
         spool.append(pl.DataFrame({"a": [1], "b": [2]}))
         assert spool.get(0, ["b"]).rows() == [(2,)]
+        column = spool.column(0, "b")
+        assert column is not None
+        assert column.to_list() == [2]
+        assert spool.column(0, "c") is None

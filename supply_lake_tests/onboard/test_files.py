@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 
 import pytest
 
 from supply_lake.errors import UnreadableObject
+from supply_lake.onboard import reading
 from supply_lake_tests.onboard.made import column, draft, spec, types
 
 OLD = "Province/State,Country/Region,Last Update,Confirmed,Latitude\nHubei,China,1/22/2020 17:00,1,30.97\nAnhui,China,1/23/2020 9:00,2,31.5\n"
@@ -99,3 +101,19 @@ def test_a_file_that_cannot_be_read_to_its_end_is_told() -> None:
 def test_nothing_but_files_of_no_use() -> None:
     with pytest.raises(UnreadableObject, match=r"a.pdf is a PDF, and so it is with 1 other file"):
         draft({"a.pdf": "%PDF", "b.pdf": "%PDF"})
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_of_a_file_that_is_too_large_the_beginning_is_read(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [{"id": at, "name": f"name number {at}"} for at in range(600_000)]
+    text = (
+        "id,name\n" + "".join(f"{row['id']},{row['name']}\n" for row in rows)
+        if form == "csv"
+        else "\n".join(map(json.dumps, rows))
+    )
+    monkeypatch.setattr(reading.gather, "__defaults__", (1_000_000,))
+    made = draft(text)
+    assert 1_000 < made.gathered.rows < 600_000
+    assert made.proof is None
+    assert any("things.dat is larger than a sample may be" in doubt for doubt in made.doubts)
+    assert types(made) == {"id": "int64", "name": "string"}

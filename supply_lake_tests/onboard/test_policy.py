@@ -88,6 +88,7 @@ def test_wishes_go_before_guesses() -> None:
     assert "15 of 50 rows share it" in made.policy.why["primary_key"]
     assert made.proof is not None
     assert made.proof.rows.deduplicated == 15
+    assert "15 rows of the sample give way to others of the same key" in made.doubts
 
 
 def test_a_wish_for_a_column_that_is_not_there() -> None:
