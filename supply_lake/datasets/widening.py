@@ -42,8 +42,6 @@ class Held:
     @property
     def fitted(self) -> DataType:
         """The narrowest decimal that holds these values, when they are integers or decimals of which the bounds are known."""
-        if self.empty:
-            return NOTHING
         if self.low is None or self.high is None or not (is_integer(self.kind) or self.kind.name == "decimal"):
             return self.kind
         whole = max(len(str(abs(int(Decimal(bound))))) for bound in (self.low, self.high))
@@ -123,10 +121,14 @@ def contains(wide: DataType, narrow: DataType) -> bool:
 
 
 def holding(parts: Iterable[Held]) -> DataType:
-    """The type that holds all of these values exactly: by their types, else by their bounds, else as text."""
+    """The type that holds all of these values exactly: by types, by those of columns that have values, by bounds, else text."""
     held = list(parts)
-    found = _all([one.kind for one in held]) or _all([one.fitted for one in held])
-    return TEXT if found is None else held[0].kind if found == NOTHING else found
+    there = [one for one in held if not one.empty] or held[:1]
+    for kinds in ([one.kind for one in held], [one.kind for one in there], [one.fitted for one in there]):
+        found = _all(kinds)
+        if found is not None:
+            return found
+    return TEXT
 
 
 def _all(kinds: Sequence[DataType]) -> DataType | None:

@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from supply_lake.datasets.quality import Severity
-from supply_lake.ingest import audit, batches, publish
+from supply_lake.ingest import audit, batches, writing
+from supply_lake.ingest.recurate import recurate
 from supply_lake.quality.verdict import Verdict
 from supply_lake.snapshots.records import Batch, Rows, Status, batch_json, snapshot_json
 from supply_lake_tests.ingest.house import DAY, KEYED, ORDERS, House, csv
@@ -271,7 +272,7 @@ def test_a_backfill_does_not_double_what_it_takes_the_place_of(make_house: Make)
     house = make_house(ruled(ORDERS, UNIQUE))
     house.land("a.csv", csv([("o1", 1, 1), ("o2", 2, 1)]))
     house.ingest()
-    (batch,) = batches.recurate(house.stores, "orders", DAY)
+    (batch,) = recurate(house.stores, "orders", DAY)
     assert (batch.rows.published, only(batch).passed) == (2, True)
     house.recount()
 
@@ -526,7 +527,7 @@ def test_under_a_race_a_rule_holds_for_the_commit_that_is_made(make_house: Make,
     house = make_house(ruled(ORDERS, UNIQUE))
     house.land("a.csv", csv([("o1", 1, 1), ("o2", 2, 1)]))
     house.discover()
-    _meanwhile(monkeypatch, publish, "write_parts", _other_writer(house, NEXT, csv([("o9", 1, 1)])))
+    _meanwhile(monkeypatch, writing, "write_parts", _other_writer(house, NEXT, csv([("o9", 1, 1)])))
     (batch,) = batches.run_pending(house.stores, "orders", DAY)
     assert (batch.commit, batch.rows) == (2, Rows(landed=2, published=1, rejected=1))
     assert house.rows() == [("o2", 2, 1), ("o9", 1, 1)]

@@ -64,10 +64,17 @@ def test_m1_eight_writers_commit_two_hundred_times_each(store_url: str) -> None:
 
 
 def test_m2_killed_at_every_moment_of_the_commit_sequence(store_url: str) -> None:
-    told = run_writers("kill", store_url)
+    told = run_writers("kill", store_url, "publish")
     moments = int(told[-1].removeprefix("survived "))
     assert len(told) == moments + 1
-    for statement in ("INSERT INTO commits", "INSERT INTO snapshots", "UPDATE objects", "UPDATE datasets", "COMMIT"):
+    for statement in (
+        "INSERT INTO commits",
+        "INSERT INTO schema_versions",
+        "INSERT INTO snapshots",
+        "UPDATE objects",
+        "UPDATE datasets",
+        "COMMIT",
+    ):
         for when in ("before", "after"):
             assert any(one.startswith(f"killed {when} {statement}") for one in told), (when, statement)
     store = SqlStore.open(store_url, clock=Clock())
@@ -85,6 +92,7 @@ def recount(store: MetadataStore, dataset: str, done: bool = False) -> None:
     assert len(commits) == len(live) == store.last_commit(dataset) == len(store.published_content(dataset, DAY))
     assert [one.commit for one in live] == [one.number for one in commits]
     assert len(store.snapshots(dataset)) == len(batches)
+    assert [one.commit for one in store.schema_versions(dataset)] == [one.number for one in commits]
     settled = {key: one.batch_id for key, one in ledger.items() if one.state == ObjectState.DONE}
     assert sorted(settled.values()) == sorted(one.id for one in batches)
     assert ("good.csv" in settled) == (len(commits) == 1)
@@ -92,6 +100,38 @@ def recount(store: MetadataStore, dataset: str, done: bool = False) -> None:
     assert set(ledger) in (set(), {"good.csv", "bad.csv"})
     if done:
         assert set(settled) == {"good.csv", "bad.csv"}
+
+
+def test_m2_killed_at_every_moment_of_a_replay_and_of_a_revocation(store_url: str) -> None:
+    told = run_writers("kill", store_url, "mend")
+    moments = int(told[-1].removeprefix("survived "))
+    for statement in ("UPDATE snapshots", "UPDATE objects", "COMMIT"):
+        assert any(one.startswith(f"killed before {statement}") for one in told), statement
+    store = SqlStore.open(store_url, clock=Clock())
+    seen = set()
+    for moment in range(moments + 1):
+        seen.add(mended(store, f"d{moment}"))
+        writers.mend(store_url, f"d{moment}")
+        assert mended(store, f"d{moment}") == 3
+    assert seen == {1, 2, 3}
+    store.close()
+
+
+def mended(store: MetadataStore, dataset: str) -> int:
+    """How many commits there are: every one is whole in commits, snapshots, batches and ledger, or not there at all."""
+    last = store.last_commit(dataset)
+    assert [one.number for one in store.commits(dataset)] == list(range(1, last + 1))
+    kinds = [one.kind for one in reversed(store.snapshots(dataset)) if one.commit]
+    assert kinds == ["ingest", "replay", "revoke"][:last]
+    (bad,) = store.versions([f"{dataset}/2026/11/01/bad.csv"]).values()
+    replayed = next((one for one in store.snapshots(dataset) if one.kind == "replay"), None)
+    assert (replayed is not None) == (last > 1)
+    assert len(store.published_content(dataset, DAY)) == min(last, 2)
+    assert bad[-1].state == ("revoked" if last == 3 else "done")
+    assert (replayed.revoked_by if replayed else None) == (3 if last == 3 else None)
+    assert [one.revoked for one in store.commits(dataset)][2:] == ([(replayed.id,)] if replayed and last == 3 else [])
+    assert len(store.live(dataset)) == {1: 1, 2: 2, 3: 2}[last]
+    return last
 
 
 def test_a_file_that_is_no_database_is_told_apart_from_one_that_is_away(tmp_path: Path) -> None:
