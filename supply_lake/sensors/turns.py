@@ -28,7 +28,8 @@ class Turns:
     """
 
     def __init__(self, context: dg.SensorEvaluationContext, names: Sequence[str]) -> None:
-        self._instance, self._own = context.instance, context.sensor_name
+        self._instance = context.instance
+        self._own = (context.log_key or [""])[-1]  # the daemon keeps a tick's log under its id
         origin = context.code_location_origin
         # Outside a code server there is nobody to take turns with.
         self._selectors = (
@@ -36,9 +37,9 @@ class Turns:
         )
 
     def is_mine(self) -> bool:
-        """Whether this tick is to look now."""
-        oldest = min(self._under_way(), key=lambda tick: tick.tick_id, default=None)
-        return oldest is None or oldest.instigator_name == self._own
+        """Whether this tick is to look now. A preview, which is no tick and starts nothing, looks whoever else does."""
+        under_way = sorted(tick.tick_id for tick in self._under_way())
+        return self._own not in map(str, under_way) or self._own == str(under_way[0])
 
     def is_stopped(self) -> bool:
         """Whether a person has stopped the sensor that leads; the others then rest too."""

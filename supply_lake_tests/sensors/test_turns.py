@@ -33,8 +33,10 @@ class Daemon:
     instance: dg.DagsterInstance
     location: str
 
-    def turns(self, name: str) -> Turns:
+    def turns(self, name: str, tick: InstigatorTick | None = None) -> Turns:
+        """As a tick sees it; without one, as a preview in the UI does."""
         context = dg.build_sensor_context(instance=self.instance, sensor_name=name)
+        context._log_key = ["__repository__", name, str(tick.tick_id) if tick else "20261101_120000"]
         context._code_location_origin = RegisteredCodeLocationOrigin(self.location)
         context._repository_name = "__repository__"
         return Turns(context, NAMES)
@@ -77,28 +79,34 @@ def daemon(instance: dg.DagsterInstance, request: pytest.FixtureRequest) -> Daem
 
 
 def test_the_older_tick_looks_until_its_runs_are_launched(daemon: Daemon) -> None:
-    first, second = daemon.turns("first"), daemon.turns("second")
     leading = daemon.begin("first")
+    first = daemon.turns("first", leading)
     assert first.is_mine()
-    daemon.begin("second")
+    waiting = daemon.begin("second")
+    second = daemon.turns("second", waiting)
     assert (first.is_mine(), second.is_mine()) == (True, False)
     daemon.end(leading)
     assert second.is_mine()
-    daemon.begin("first")
-    assert (first.is_mine(), second.is_mine()) == (False, True)
+    again = daemon.turns("first", daemon.begin("first"))
+    assert (again.is_mine(), second.is_mine()) == (False, True)
 
 
 def test_a_tick_that_ended_badly_gives_the_turn_away(daemon: Daemon) -> None:
     leading = daemon.begin("first")
-    daemon.begin("second")
+    waiting = daemon.begin("second")
     daemon.end(leading, badly=True)
-    assert daemon.turns("second").is_mine()
+    assert daemon.turns("second", waiting).is_mine()
 
 
 def test_a_tick_whose_daemon_was_killed_is_forgotten(daemon: Daemon) -> None:
     daemon.begin("second", age=FORGOTTEN_SECONDS + 1)
+    assert daemon.turns("first", daemon.begin("first")).is_mine()
+
+
+def test_a_preview_looks_whoever_else_does(daemon: Daemon) -> None:
     daemon.begin("first")
     assert daemon.turns("first").is_mine()
+    assert daemon.turns("second").is_mine()
 
 
 def test_the_others_rest_when_the_sensor_that_leads_is_stopped(daemon: Daemon) -> None:
