@@ -23,6 +23,7 @@ from supply_lake.curate.align import alike
 from supply_lake.quality.live_rows import Bounds
 from supply_lake.snapshots.records import ColumnStats, Snapshot
 from supply_lake.storage.object_store import ObjectStore
+from supply_lake.storage.ranges import Ranges
 
 READERS = 8
 # Arrow type on the record → how its bounds are read back: as the values that keys of this type have.
@@ -106,7 +107,7 @@ def _bounds(stats: ColumnStats | None, like: Any) -> tuple[Any, Any] | None:
 def _holds(snapshot: Snapshot, sought: _Sought, lake: ObjectStore) -> bool:
     names = sought.keys.columns
     for file in snapshot.files:
-        with lake.read(file.path) as stream:
+        with Ranges(lake, file.path, file.bytes) as stream:
             parquet = pq.ParquetFile(stream)
             groups = [at for at in range(parquet.num_row_groups) if sought.may_be_among(parquet.metadata.row_group(at))]
             for at in groups:
