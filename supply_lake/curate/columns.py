@@ -16,6 +16,7 @@ from supply_lake.datasets.spec import DatasetSpec, Evolution
 # begin with, and then: the name of a column that was published before; the folded name that files use; or, of several that
 # one file folds to the same, the exact one.
 KNOWN, FOLDED, EXACT = "?=", "?~", "?!"
+_LONGEST = 80  # characters of a name that are told
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,8 @@ def _problem(spec: DatasetSpec, header: Sequence[str], missing: Sequence[str], u
         what = f"column {unknown[0]!r} is not declared" if unknown else f"column {missing[0]!r} is missing"
         remedy = "declare it or drop it" if unknown else f"the file has {_some(header)}"
         return f"{what} and `evolution: freeze` allows no change; {remedy}", True
+    if len(missing) == len(spec.columns):
+        return f"none of the declared columns is in the file, which has {_some(header)}; see to its delimiter and header", False
     required = [name for name in missing if not spec.is_nullable(spec.column(name))]
     if required:
         return f"required column {required[0]!r} is missing; the file has {_some(header)}", False
@@ -127,5 +130,5 @@ def _keys(unknown: Sequence[str], known: Sequence[SchemaColumn]) -> dict[str, st
 
 
 def _some(names: Sequence[str]) -> str:
-    shown = ", ".join(repr(name) for name in names[:8])
+    shown = ", ".join(repr(name if len(name) <= _LONGEST else f"{name[:_LONGEST]}…") for name in names[:8])
     return f"{shown} and {len(names) - 8} more" if len(names) > 8 else shown or "no columns"

@@ -10,16 +10,15 @@ Both give the files' own columns and two more, told by the path: ``_partition_da
 from __future__ import annotations
 
 import datetime as dt
-import io
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import duckdb
 import pyarrow as pa
 
 from supply_lake.storage.object_store import ObjectStore
+from supply_lake.storage.ranges import Ranges
 
 if TYPE_CHECKING:
     from pyarrow.dataset import Dataset
@@ -77,7 +76,7 @@ def dataset_over(store: ObjectStore, files: Sequence[LakeFile]) -> Dataset:
     parquet = ds.ParquetFileFormat()
     fragments = [
         parquet.make_fragment(
-            _Ranges(store, file),
+            Ranges(store, file.path, file.bytes),
             partition_expression=(ds.field("_partition_date") == pa.scalar(file.partition, pa.date32()))
             & (ds.field("_file_snapshot") == file.snapshot_id),
         )
@@ -90,33 +89,3 @@ def dataset_over(store: ObjectStore, files: Sequence[LakeFile]) -> Dataset:
 def quoted(text: str) -> str:
     """The text as an SQL literal."""
     return "'" + text.replace("'", "''") + "'"
-
-
-class _Ranges(io.RawIOBase):
-    """An immutable object as a file that is opened by its first read, and fetches just what is asked for."""
-
-    def __init__(self, store: ObjectStore, file: LakeFile) -> None:
-        self._store = store
-        self._file = file
-        self._at = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        self._at = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._file.bytes}[whence]
-        return self._at
-
-    def readinto(self, target: Any) -> int:
-        wanted = min(len(target), self._file.bytes - self._at)
-        if wanted <= 0:
-            return 0
-        target[:wanted] = self._store.read_range(self._file.path, self._at, wanted)
-        self._at += wanted
-        return wanted

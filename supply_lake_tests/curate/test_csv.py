@@ -305,6 +305,15 @@ def test_p5_missing_columns() -> None:
     assert "'b' is missing" in required.reasons()[0]
 
 
+def test_p4_a_file_without_any_declared_column_is_not_taken_for_one_of_nulls() -> None:
+    spec = dataset(column("a"), column("b", "int64"), primary_key=())
+    done = curate(spec, "a,b\nx,1\n", "a;b\ny;2\nz;3\n", f"{'w' * 300}\nq\n")
+    assert done.values == [("x", 1)]
+    reasons = [one["reason"] for row in done.rejects["reasons"] for one in row]
+    assert reasons[:2] == ["none of the declared columns is in the file, which has 'a;b'; see to its delimiter and header"] * 2
+    assert "www…'; see to" in reasons[2]
+
+
 def test_p5_two_schemas_in_one_batch() -> None:
     done = curate(AB, "a,b\nx,1\n", "a,c\ny,2\n", "c,b,a\n3,4,z\n")
     assert done.frame.select("a", "b", "c").rows() == [("x", "1", None), ("y", None, "2"), ("z", "4", "3")]
