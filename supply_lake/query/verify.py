@@ -17,6 +17,7 @@ from supply_lake.ingest.stores import Stores
 from supply_lake.query import verify_files, verify_records
 from supply_lake.query.verify_files import Counted
 from supply_lake.snapshots.records import Batch, Commit, Rows, Snapshot, rows_json
+from supply_lake.snapshots.schema_versions import SchemaVersion
 from supply_lake.snapshots.store import MetadataStore
 from supply_lake.storage.object_store import ObjectStore
 
@@ -76,6 +77,7 @@ def verify(stores: Stores, spec: DatasetSpec, *, landing: bool = False, on_file:
     problems = [
         *verify_records.history(records.commits, snapshots, records.live),
         *verify_records.batches(records.batches, snapshots),
+        *verify_records.schemas(records.schemas, records.commits, snapshots),
     ]
     counted = list(_counted(stores, snapshots, on_file or (lambda _: None)))
     known = {snapshot.id for snapshot in snapshots}
@@ -122,6 +124,7 @@ class _Records:
     batches: Sequence[Batch]
     snapshots: Sequence[Snapshot]
     live: Sequence[Snapshot]
+    schemas: Sequence[SchemaVersion]
 
     @staticmethod
     def of(metadata: MetadataStore, dataset: str) -> _Records:
@@ -136,6 +139,7 @@ class _Records:
                 if (one.commit or 0) <= last
             ],
             live=metadata.live(dataset, last),
+            schemas=[one for one in metadata.schema_versions(dataset) if one.commit <= last],
         )
 
 
