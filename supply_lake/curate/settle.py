@@ -116,7 +116,7 @@ class Settled:
         """The rows of one partition: what is carried over, then what is new (``_snapshot_id`` null)."""
         for part, ordinals, frame in self._live_frames():
             if part.partition == date:
-                yield self._aligned(frame.filter(~self._lost_mask(ordinals)))
+                yield typed(frame.filter(~self._lost_mask(ordinals)), self._published_kinds)
         good = self.reading.good
         for at, ordinals in self._staged_places():
             if any(day == date for _, day in good.shares(at)):
@@ -173,13 +173,8 @@ class Settled:
     def _published(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Staged rows in the form that is published."""
         keys = pl.Series("_source", self.reading.names, pl.String)
-        return self._aligned(
-            frame.with_columns(keys.gather(frame["_src"]).alias("_source"), pl.lit(None, pl.String).alias("_snapshot_id"))
-        )
-
-    def _aligned(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """All published columns, in order, whatever the chunk or the older snapshot has of them."""
-        return typed(frame, self._published_kinds, self.evolved.keys)
+        lineage = (keys.gather(frame["_src"]).alias("_source"), pl.lit(None, pl.String).alias("_snapshot_id"))
+        return typed(frame.with_columns(lineage), self._published_kinds, self.evolved.keys)
 
     @cached_property
     def _published_kinds(self) -> dict[str, DataType]:
@@ -195,7 +190,9 @@ class Settled:
         kinds = self.evolved.kinds
         merged = {name: holding([Held(kind), *older.get(name, ())]) for name, kind in kinds.items()}
         more = {name: holding(older[name]) for name in sorted(set(older) - set(kinds))}
-        return {**merged, **more, **_LINEAGE, **(_DELETED if self.spec.tombstone is not None else {})}
+        # Rows that were deleted under an earlier contract stay so.
+        deletes = self.spec.tombstone is not None or any("_deleted" in schema for schema in self._live_schemas)
+        return {**merged, **more, **_LINEAGE, **(_DELETED if deletes else {})}
 
     @cached_property
     def fingerprint(self) -> str:

@@ -52,6 +52,12 @@ class House:
         }
         self.stores = Stores.open(Settings.from_env(self.env))
 
+    def redeclare(self, spec: dict[str, Any]) -> None:
+        """Change a dataset's file, and open the lake again."""
+        self.close()
+        (self.home / "datasets" / f"{spec['name']}.yaml").write_text(yaml.safe_dump(spec, sort_keys=False))
+        self.stores = Stores.open(Settings.from_env(self.env))
+
     def land(self, file: str, data: bytes | str, dataset: str = "orders", day: dt.date = DAY) -> str:
         key = f"{dataset}/{day:%Y/%m/%d}/{file}"
         self.stores.landing.put(key, data.encode() if isinstance(data, str) else data)
