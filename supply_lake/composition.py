@@ -17,7 +17,8 @@ from supply_lake.assets.lake import lake_asset, landing_asset
 from supply_lake.datasets.registry import load_registry
 from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.resources.stores import LakeStores
-from supply_lake.sensors.alerts import TickAlarm, alert_sensor
+from supply_lake.sensors.alarms import alarm_sensors
+from supply_lake.sensors.alerts import TickAlarm
 from supply_lake.sensors.landing import landing_sensors
 from supply_lake.sensors.lookout import Patience
 from supply_lake.sensors.schedules import dataset_schedule, pull_schedule
@@ -36,7 +37,7 @@ def lake_definitions(settings: Settings, specs: Sequence[DatasetSpec], *, patien
     """
     alarm = TickAlarm(settings.alert_url)
     return dg.Definitions(
-        sensors=[*landing_sensors(settings, alarm, patience), alert_sensor(settings)],
+        sensors=[*landing_sensors(settings, alarm, patience), *alarm_sensors(settings, specs)],
         schedules=[
             *(dataset_schedule(settings, spec, spec.schedule, alarm) for spec in specs if spec.schedule),
             *(pull_schedule(spec, spec.source.schedule, alarm) for spec in specs if spec.source.schedule),

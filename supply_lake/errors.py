@@ -17,6 +17,7 @@
     ├── ContractError               the batch as a whole breaks its contract (schema, threshold)
     ├── CommitConflict              another writer moved the live set that this commit was built on
     ├── AlreadyPublished            an object version of this commit is published already
+    ├── NotRevocable                nothing of this snapshot is live, or something else has to be revoked first
     ├── SourceError                 a source that is pulled refuses, or answers what makes no sense; nothing landed
     │   └── SourceUnavailable       it does not answer, however often it was asked
     ├── StoreUnavailable            an object store or the metadata store does not answer; nothing is lost
@@ -102,6 +103,12 @@ class CommitConflict(SupplyLakeError):
 
 class AlreadyPublished(SupplyLakeError):
     """At least one object version of this commit is published already."""
+
+    http_status = 409
+
+
+class NotRevocable(SupplyLakeError):
+    """The snapshot cannot be revoked as things stand."""
 
     http_status = 409
 

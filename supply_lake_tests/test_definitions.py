@@ -51,7 +51,7 @@ def test_every_dataset_is_an_asset_with_a_source_checks_and_partitions(definitio
 
 def test_sensors_are_on(definitions: dg.Definitions) -> None:
     sensors = {sensor.name: sensor for sensor in definitions.sensors or ()}
-    assert set(sensors) == {"landing", "landing_relief", "alerts"}
+    assert set(sensors) == {"landing", "landing_relief", "alerts", "check_warnings", "lateness"}
     assert all(sensor.default_status is dg.DefaultSensorStatus.RUNNING for sensor in sensors.values())
 
 

@@ -15,7 +15,7 @@ import pytest
 import supply_lake
 from supply_lake import Lake
 from supply_lake.errors import QueryError, UnknownCommit, UnknownDataset, UnknownSnapshot, UsageError
-from supply_lake.ingest.batches import recurate
+from supply_lake.ingest.recurate import recurate
 from supply_lake.landing.ledger import ObjectState
 from supply_lake.settings import Settings
 from supply_lake.snapshots.records import Rows

@@ -30,7 +30,8 @@ from supply_lake.assets.samples import Sample, broken_rules, preview, rejected_r
 from supply_lake.datasets.quality import Severity
 from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.errors import StoreUnavailable, SupplyLakeError
-from supply_lake.ingest.batches import recurate, run_pending
+from supply_lake.ingest.batches import run_pending
+from supply_lake.ingest.recurate import recurate
 from supply_lake.ingest.stores import Stores
 from supply_lake.landing.ledger import ObjectState
 from supply_lake.quality.verdict import Verdict

@@ -17,7 +17,7 @@ from supply_lake.assets.samples import Sample
 from supply_lake.assets.tables import table
 from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.quality.verdict import Verdict
-from supply_lake.snapshots.records import Batch, Rows, Snapshot, SourceRecord, Status
+from supply_lake.snapshots.records import Batch, Kind, Rows, Snapshot, SourceRecord, Status
 from supply_lake.snapshots.schema_versions import SchemaVersion
 
 LISTED = 50
@@ -83,7 +83,7 @@ def published_metadata(
     notes = [note for batch in published for note in batch.notes]
     if notes:
         facts["notes"] = bullets(notes)
-    if any(batch.recurated for batch in published):
+    if any(batch.kind is Kind.RECURATE for batch in published):
         facts["curated again"] = True
     return facts
 

@@ -24,6 +24,7 @@ from supply_lake.cli.ingest import ingest
 from supply_lake.cli.land import land
 from supply_lake.cli.onboard import onboard
 from supply_lake.cli.output import plain
+from supply_lake.cli.quarantine import replay, revoke
 from supply_lake.cli.query import query
 from supply_lake.cli.rejects import rejects
 from supply_lake.cli.schema import schema
@@ -42,7 +43,22 @@ class _InOrder(click.Group):
 
 @click.group(
     cls=_InOrder,
-    commands=[onboard, land, extract, ingest, datasets, snapshots, show, schema, query, rejects, verify, objects],
+    commands=[
+        onboard,
+        land,
+        extract,
+        ingest,
+        datasets,
+        snapshots,
+        show,
+        schema,
+        query,
+        rejects,
+        replay,
+        revoke,
+        verify,
+        objects,
+    ],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog="Settings are environment variables SUPPLY_LAKE_*; with none set, everything lies under .lake/.",
 )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from supply_lake.quality.verdict import Verdict
     from supply_lake.snapshots.records import Snapshot
 
-_STATES = ["pending", "done", "set_aside", "ignored", "refused", "replaced"]
+_STATES = ["pending", "done", "set_aside", "ignored", "refused", "replaced", "revoked"]
 
 
 @click.command(short_help="List datasets and what is live of each.")

@@ -6,6 +6,7 @@ it is (``evolve``, ``settle``).
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 
 import polars as pl
@@ -41,6 +42,12 @@ def typed(
         else:
             columns.append(as_type(frame[own], kinds[name]).alias(name))
     return pl.DataFrame(columns)
+
+
+def fingerprint(kinds: Mapping[str, DataType]) -> str:
+    """Digest of the names and types of columns in files; files of one fingerprint have one schema."""
+    text = "\n".join(f"{name} {kind}" for name, kind in kinds.items())
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def alike(one: pl.DataFrame, two: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:

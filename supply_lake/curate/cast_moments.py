@@ -26,6 +26,7 @@ _TIMESTAMP_FORMATS = (
     "%Y-%m-%d %H:%M",
     "%Y-%m-%d",
 )
+ISO_FORMATS: dict[str, tuple[str, ...]] = {"date": _DATE_FORMATS, "time": _TIME_FORMATS, "timestamp": _TIMESTAMP_FORMATS}
 _WITH_TIME = ("%H", "%I", "%T", "%R", "%s", "%+", "%c")
 _PER_DAY = {"ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
 _OUTSIDE = "is outside the years 1 to 9999 (in UTC)"
@@ -87,13 +88,20 @@ def typed(raw: pl.Series, column: Column) -> Values:
     return _in_range(values)
 
 
-def as_text(raw: pl.Series) -> pl.Series:
-    """Typed dates and timestamps as text; those that no calendar has as numbers."""
+def as_text(raw: pl.Series, *, iso: bool = False) -> pl.Series:
+    """Typed dates and timestamps as text; those that no calendar has as numbers.
+
+    :param iso: by ISO 8601, with every fraction and the offset, so that they can be read again
+    """
+
+    def told(values: pl.Series) -> pl.Series:
+        return values.dt.to_string("iso:strict") if iso else values.cast(pl.String)
+
     outside = _outside(raw)
     if outside is None:
-        return raw.cast(pl.String)
+        return told(raw)
     number = raw.to_physical().cast(pl.String) + f" {getattr(raw.dtype, 'time_unit', 'days')} since 1970-01-01"
-    return pl.select(pl.when(outside).then(number).otherwise(only(raw, ~outside).cast(pl.String)).alias(raw.name))[:, 0]
+    return pl.select(pl.when(outside).then(number).otherwise(told(only(raw, ~outside))).alias(raw.name))[:, 0]
 
 
 def _by_formats(text: pl.Series, column: Column, usual: Sequence[str], parse: _Parse) -> Values:

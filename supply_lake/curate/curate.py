@@ -17,16 +17,32 @@ import polars as pl
 from supply_lake.curate.barred import NONE, Barred
 from supply_lake.curate.cast import polars_type
 from supply_lake.curate.counts import PartitionRows, Rows
+from supply_lake.curate.delivery import Delivery
 from supply_lake.curate.evolve import Evolved, evolve
+from supply_lake.curate.read_rejects import Kept
 from supply_lake.curate.rejects import place
 from supply_lake.curate.schema import Schema
 from supply_lake.curate.settle import LivePart, Settled, placed
 from supply_lake.curate.source import Source
-from supply_lake.curate.stage import Options, Reading, SourceOutcome, read_all
+from supply_lake.curate.stage import LEFT, Options, Reading, SourceOutcome, leave, read_all
 from supply_lake.curate.terms import Terms
 from supply_lake.datasets.spec import DatasetSpec
+from supply_lake.datasets.types import DataType
 
-__all__ = ["Evolved", "LivePart", "Options", "PartitionRows", "Rows", "Settled", "Source", "SourceOutcome", "Staged", "stage"]
+__all__ = [
+    "Delivery",
+    "Evolved",
+    "Kept",
+    "LivePart",
+    "Options",
+    "PartitionRows",
+    "Rows",
+    "Settled",
+    "Source",
+    "SourceOutcome",
+    "Staged",
+    "stage",
+]
 
 
 def stage(
@@ -37,6 +53,7 @@ def stage(
     scratch: Path,
     options: Options | None = None,
     published: Schema | None = None,
+    kept: Kept | None = None,
 ) -> Staged:
     """Pass 1: read every source once, cast and validate its rows, and keep them for pass 2.
 
@@ -44,9 +61,12 @@ def stage(
     :param landing_date: the partition date of rows whose dataset names no business-date column
     :param scratch: folder for what does not fit into memory; removed on leaving the context
     :param published: what was published last; ``None`` when nothing was
+    :param kept: objects of which only the rejected rows are read, from what was kept of them
     """
     terms, options = Terms.of(spec, published), options or Options()
-    reading = read_all(terms, sources, landing_date=landing_date, scratch=scratch, options=options)
+    reading = read_all(
+        terms, sources, kept=kept or Kept(), landing_date=landing_date, scratch=scratch, options=options, published=published
+    )
     return Staged(spec, reading, scratch, published)
 
 
@@ -61,7 +81,7 @@ class Staged:
     @property
     def sources(self) -> tuple[SourceOutcome, ...]:
         """The outcome of every object, in order of delivery."""
-        return tuple(self.reading.outcomes)
+        return tuple(one for one in self.reading.outcomes if one.outcome != LEFT)
 
     @property
     def rows_landed(self) -> int:
@@ -118,6 +138,11 @@ class Staged:
     def _evolved(self, published: Schema | None) -> Evolved:
         return evolve(self.spec, published, self.reading.drift, self.reading.names, self.reading.good)
 
+    @property
+    def kinds(self) -> dict[str, DataType]:
+        """The type of every column that the batch publishes, as wide as its values need."""
+        return self._as_read.kinds
+
     def good(self, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
         """Some columns of the good rows, with ``duels.PLACE``, in the order of delivery; again whenever it is asked for."""
         return (frame for _, frame in placed(self.reading, columns))
@@ -130,15 +155,38 @@ class Staged:
         frames = [good.get(at, list(types)).cast(types) for at in range(len(good))]  # type: ignore[arg-type]
         return pl.concat(frames).unique() if frames else pl.DataFrame(schema=types)
 
+    def leave_what_is_still_bad(self) -> None:
+        """Take out the objects that have no good row."""
+        leave(self.reading, {one.key for one in self.reading.outcomes if one.landed == one.rejected})
+
     # --- pass 2
 
-    def settle(self, live: Sequence[LivePart], published: Schema | None = None, barred: Barred = NONE) -> Settled:
-        """Pass 2: the good rows against each other, and against live rows that take part in an upsert.
+    def settle(
+        self,
+        live: Sequence[LivePart],
+        published: Schema | None = None,
+        barred: Barred = NONE,
+        *,
+        delivery: Delivery | None = None,
+        adds: bool = False,
+    ) -> Settled:
+        """Pass 2: the good rows against each other, and against live rows that take part.
 
         :param published: what was published last; another run may have published since the rows were read
         :param barred: good rows that a rule sets aside
+        :param delivery: when the rows were delivered, if that is not now
+        :param adds: live rows stay where they are, but for partitions in which one of them loses
         """
-        return Settled(self.spec, self.reading, self.evolved(published), live, self._scratch, barred=barred)
+        return Settled(
+            self.spec,
+            self.reading,
+            self.evolved(published),
+            live,
+            self._scratch,
+            barred=barred,
+            delivery=delivery,
+            adds=adds,
+        )
 
     def refuse(self, reason: str, barred: Barred = NONE) -> Settled:
         """Instead of pass 2: nothing is published, and every good row is set aside with the reason."""

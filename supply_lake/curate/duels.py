@@ -1,7 +1,7 @@
 """Which rows lose against another row of their key.
 
-The row with the greatest order value wins (null is lowest); among equals the one delivered last. Rows are compared by their
-true keys, never by a hash alone: hashes only divide the work and leave out what has no double.
+The row with the greatest order values wins (null is lowest); among equals the one of the greatest ordinal. Rows are compared by
+their true keys, never by a hash alone: hashes only divide the work and leave out what has no double.
 
 What belongs here: exact deduplication over key frames of any number, in bounded memory. What does not: where rows come from.
 """
@@ -23,10 +23,12 @@ PLACE = {"_ordinal": pl.Int64, "_src": pl.Int32, "_line": pl.Int64, "_date": pl.
 LOSERS = {"_ordinal": pl.Int64, "_src": pl.Int32, "_date": pl.Date, "_by_src": pl.Int32, "_by_line": pl.Int64}
 
 
-def losers(frames: Iterable[pl.DataFrame], keys: Sequence[str], order: str | None, *, rows: int, scratch: Path) -> pl.DataFrame:
+def losers(
+    frames: Iterable[pl.DataFrame], keys: Sequence[str], order: Sequence[str], *, rows: int, scratch: Path
+) -> pl.DataFrame:
     """The rows that lose, each with the source and line of the row that it loses against, by ordinal.
 
-    :param frames: the key columns, the order column, and those of ``PLACE``
+    :param frames: the key columns, the order columns, and those of ``PLACE``
     :param rows: how many rows there are in all, which decides on dividing the work
     :returns: the columns of ``LOSERS``, sorted by ``_ordinal``
     """
@@ -56,14 +58,14 @@ def _doubled(hashes: pl.Series) -> pl.Series:
     return hashes.is_in(again.implode())
 
 
-def _losers_of(frames: list[pl.DataFrame], keys: Sequence[str], order: str | None) -> pl.DataFrame:
+def _losers_of(frames: list[pl.DataFrame], keys: Sequence[str], order: Sequence[str]) -> pl.DataFrame:
     if not frames:
         return pl.DataFrame(schema=LOSERS)
     everything = pl.concat(frames)
     rivals = everything.filter(_doubled(everything.select(keys).hash_rows(seed=2)))
     if not rivals.height:
         return pl.DataFrame(schema=LOSERS)
-    ranked = rivals.sort([order, "_ordinal"] if order else ["_ordinal"], nulls_last=False)
+    ranked = rivals.sort([*order, "_ordinal"], nulls_last=False)
     winners = ranked.unique(keys, keep="last", maintain_order=False).select(
         *keys, pl.col("_ordinal").alias("_by"), pl.col("_src").alias("_by_src"), pl.col("_line").alias("_by_line")
     )

@@ -23,7 +23,6 @@ from supply_lake.curate.text import Utf8
 
 MAX_QUOTED_BYTES = 1024 * 1024  # a record longer than this whose quotes do not fit counts as one whose quote was never closed
 BLANK, COMMENT = "blank lines were passed over", "comment lines were passed over"
-RAW_LIMIT = 10_000
 # Which of them it is depends on what else the file holds further on, so the reason names all.
 _OPEN = "a quote is not closed, or text stands after the closing one"
 csv.field_size_limit(2**31 - 1)
@@ -113,16 +112,19 @@ class ExactReader:
         if self._is_blank(record, walk.pieces[start]):
             done.notes[BLANK] += 1
         elif self._width is not None and len(record) != self._width:
-            raw = self._text.readable(self._dialect.bare(b"".join(walk.pieces[start : walk.at])))
-            done.bad.append(BadRecord(walk.line(start), raw[:RAW_LIMIT], ragged(len(record), self._width)))
+            whole = b"".join(walk.pieces[start : walk.at])
+            done.bad.append(self._bad(walk.line(start), whole, ragged(len(record), self._width)))
         else:
             done.records.append(self._dialect.values(record))
             done.lines.append(walk.line(start))
 
     def _set_aside(self, reason: str, walk: _Walk, start: int, done: Exact) -> None:
-        raw = self._text.readable(self._dialect.bare(walk.pieces[start]))
-        done.bad.append(BadRecord(walk.line(start), raw[:RAW_LIMIT], reason))
+        done.bad.append(self._bad(walk.line(start), walk.pieces[start], reason))
         walk.go_to(start + 1)
+
+    def _bad(self, line: int, record: bytes, reason: str) -> BadRecord:
+        bare = self._dialect.bare(record)
+        return BadRecord(line, self._text.readable(bare), reason, exact=self._text.exact(bare))
 
     def _is_blank(self, record: list[str], piece: bytes) -> bool:
         if len(record) > 1:

@@ -16,7 +16,7 @@ import pyarrow.csv as pa_csv
 
 from supply_lake.curate.boundaries import line_breaks
 from supply_lake.curate.dialect import Dialect, Spelling
-from supply_lake.curate.exact_csv import BLANK, RAW_LIMIT, ragged
+from supply_lake.curate.exact_csv import BLANK, ragged
 from supply_lake.curate.raw import BadRecord, RawChunk
 
 
@@ -49,7 +49,7 @@ def parse(cut: Cut, spelling: Spelling, header: Sequence[str], dialect: Dialect)
     for row, line in zip(invalid, starts[dropped].tolist(), strict=True):
         text = dialect.text(row.text, spelling)
         if row.actual_columns > 1 or text.strip():
-            bad.append(BadRecord(line, text[:RAW_LIMIT], ragged(row.actual_columns, row.expected_columns)))
+            bad.append(BadRecord(line, text, ragged(row.actual_columns, row.expected_columns)))
         else:
             blanks += 1
     kept = pl.Series("line", np.delete(starts, dropped) if invalid else starts)

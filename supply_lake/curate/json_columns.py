@@ -16,7 +16,7 @@ from typing import Any, cast
 import polars as pl
 
 from supply_lake.curate.columns import fold
-from supply_lake.curate.json_items import Flawed
+from supply_lake.curate.json_items import Flawed, JsonText
 from supply_lake.curate.raw import BadRecord, RawChunk
 from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.errors import UnreadableObject
@@ -68,7 +68,7 @@ class Columns:
         :raises ValueError: two of its fields would be one column
         :raises UnreadableObject: the object's records have more different fields than a table can have columns
         """
-        flat = self._columns_of(record)
+        flat = self.columns_of(record)
         self._records.append(flat)
         self._numbers.append(number)
         self._names.update(dict.fromkeys(flat))
@@ -93,7 +93,11 @@ class Columns:
         self._clear()
         return chunk
 
-    def _columns_of(self, record: Record) -> Record:
+    def columns_of(self, record: Record) -> Record:
+        """The record as one text per column.
+
+        :raises ValueError: two of its fields would be one column
+        """
         flat: Record = {}
         rest = record
         for name, path in self._paths.items():
@@ -141,6 +145,8 @@ def _dump(value: Any) -> str:
         return "{" + ",".join(f"{json.dumps(key, ensure_ascii=False)}:{_dump(item)}" for key, item in fields) + "}"
     if isinstance(value, list):
         return "[" + ",".join(_dump(item) for item in cast(Iterable[Any], value)) + "]"
+    if isinstance(value, JsonText):
+        return str(value)
     if isinstance(value, (Digits, Decimal)):
         return _digits(value)
     return json.dumps(value, ensure_ascii=False)

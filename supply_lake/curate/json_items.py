@@ -6,9 +6,11 @@ mean (``read_json``).
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import ijson
@@ -18,15 +20,22 @@ from supply_lake.errors import UnreadableObject
 
 MAX_DEPTH = 100
 _OPENS, _CLOSES = ("start_map", "start_array"), ("end_map", "end_array")
+_SIGNS = {"start_map": "{", "end_map": "}", "start_array": "[", "end_array": "]"}
 _LONGEST_INTEGER = 4300  # digits that Python makes an integer of; with more the tokenizer takes the process down
 _TOO_LONG = re.compile(rb"[0-9]{%d}" % (_LONGEST_INTEGER + 1))
 # The tokenizer writes `?` for half of a surrogate pair. An even number of backslashes before it are characters of their own.
 _HALF_PAIR = re.compile(rb"(?<!\\)(?:\\\\)*(\\u[dD][89abAB][0-9a-fA-F]{2})(?!\\u[dD][c-fC-F])")
 
 
+class JsonText(str):
+    """JSON text that stands for a value."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Flawed:
-    """An item that is JSON but cannot be used: what could be kept of it, and why."""
+    """An item that is JSON but cannot be used, and why. Its keys may repeat, and what is nested too deep is ``JsonText``."""
 
     value: Any
     reason: str
@@ -134,22 +143,25 @@ class _Builder:
         self._root: Any = {} if event == "start_map" else []
         self._open: list[Any] = [self._root]
         self._keys: list[str] = [""]
-        self._deeper = 0
+        self._beyond: _Text | None = None
         self._reason = ""
 
     def take(self, event: str, value: Any) -> bool:
         """Take one event; true when the value is whole."""
-        if self._deeper:
-            self._deeper += (event in _OPENS) - (event in _CLOSES)
+        if self._beyond:
+            if self._beyond.take(event, value):
+                self._put(self._beyond.whole())
+                self._beyond = None
         elif event == "map_key":
-            if value in self._open[-1]:
+            again = value in self._open[-1]
+            if again:
                 self._reason = self._reason or f"has the key {value!r} twice"
-            self._keys[-1] = value
+            self._keys[-1] = _Again(value) if again else value
         elif event in _CLOSES:
             self._open.pop()
             self._keys.pop()
         elif event in _OPENS and len(self._open) == MAX_DEPTH:
-            self._deeper, self._reason = 1, "is nested too deep"
+            self._beyond, self._reason = _Text(event), "is nested too deep"
         else:
             self._put({} if event == "start_map" else [] if event == "start_array" else value)
         return not self._open
@@ -167,6 +179,45 @@ class _Builder:
     def result(self) -> Any:
         """The value, or ``Flawed``."""
         return Flawed(self._root, self._reason) if self._reason else self._root
+
+
+class _Again(str):
+    """A key that its object has already: another key to a dictionary, the same text to a reader."""
+
+    __slots__ = ()
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+
+class _Text:
+    """A list or object from its events, as text: for what is nested too deep to be built."""
+
+    def __init__(self, event: str) -> None:
+        self._parts: list[str] = []
+        self._open = self._comma = 0
+        self.take(event, None)
+
+    def take(self, event: str, value: Any) -> bool:
+        """Take one event; true when the text is whole."""
+        if event in _CLOSES:
+            self._parts.append(_SIGNS[event])
+            self._open -= 1
+        else:
+            self._parts += [","] * self._comma
+            self._parts += [json.dumps(value), ":"] if event == "map_key" else [_SIGNS.get(event) or _scalar(value)]
+            self._open += event in _OPENS
+        self._comma = event not in (*_OPENS, "map_key")
+        return not self._open
+
+    def whole(self) -> JsonText:
+        """All of it."""
+        return JsonText("".join(self._parts))
+
+
+def _scalar(value: Any) -> str:
+    return str(value) if isinstance(value, Decimal) else json.dumps(value)
 
 
 def depth(value: Any) -> int:

@@ -23,13 +23,18 @@ class Readable(Protocol):
 class BadRecord:
     """A record that could not be told apart. ``line`` is ``None`` when the whole object is meant.
 
-    ``source`` is the index of the object in the order of delivery; readers of one object leave it at 0.
+    ``raw`` is its text, whole. So that it can be read again without its file, two facts go with it: ``header``, the file's
+    header line (empty for a file without one, ``None`` for formats whose records name their own fields), and ``exact``, the
+    record's bytes as they were landed, where text cannot say them. ``source`` is the index of the object in the order of
+    delivery; readers of one object leave it at 0.
     """
 
     line: int | None
     raw: str
     reason: str
     source: int = 0
+    header: str | None = None
+    exact: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import takewhile
 
 import numpy as np
@@ -53,6 +54,7 @@ class CsvReader:
         self._buffer, self._ended = self._body.read(chunk_bytes), False
         self._line = self._body.first_line
         self._find_first_record()
+        self._header_line = ""
         self._names = self._read_header() if form.header else columns
         self.header = column_names(self._names)
         self._exact = self._exact_reader(len(self.header))
@@ -77,6 +79,7 @@ class CsvReader:
         chunk = self._parse_fast(cut) if cut.chunk is None else cut.chunk
         if chunk is None:
             chunk = self._exact.read(cut.data, cut.first_line, final=True).chunk(self.header)
+        chunk = replace(chunk, bad=[replace(one, header=self._header_line) for one in chunk.bad])
         return self._without_repeated_header(chunk) if self._form.header else chunk
 
     # --- before the first record
@@ -104,7 +107,7 @@ class CsvReader:
             if found.bad:
                 raise UnreadableObject(f"its header line cannot be read ({found.bad[0].reason})")
             if found.records:
-                self._take(found.end)
+                self._header_line = self._text.readable(self._dialect.bare(self._take(found.end)))
                 return tuple(found.records[0])
         raise EmptyObject("whitespace only")  # an escaped space, for example
 

@@ -25,7 +25,6 @@ from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.errors import UnreadableObject
 
 _BLOCK = 1024 * 1024
-_RAW_LIMIT = 10_000
 _MAX_LINE = 64 * 1024 * 1024
 _HALF_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
 
@@ -43,9 +42,9 @@ def read_lines(stream: Readable, spec: DatasetSpec, told: Told) -> Iterator[RawC
             continue
         seen = True
         try:
-            columns.take(number, _decode(line, text), len(line))
+            columns.take(number, decoded(line, text), len(line))
         except ValueError as error:
-            columns.set_aside(BadRecord(number, text.readable(line)[:_RAW_LIMIT], str(error)))
+            columns.set_aside(BadRecord(number, text.readable(line), str(error), exact=text.exact(line)))
         if columns.full:
             yield columns.chunk()
     told.notes.update(text.notes)
@@ -76,7 +75,7 @@ def read_document(stream: Readable, spec: DatasetSpec, told: Told) -> Iterator[R
             try:
                 columns.take(number, _record(item), source.since_last())
             except ValueError as error:
-                columns.set_aside(BadRecord(number, (text_of(item) or "")[:_RAW_LIMIT], str(error)))
+                columns.set_aside(BadRecord(number, text_of(item) or "", str(error)))
             if columns.full:
                 yield columns.chunk()
     except (ijson.JSONError, UnicodeDecodeError, RecursionError, decimal.InvalidOperation) as error:
@@ -134,9 +133,10 @@ def _lines(text: Utf8) -> Iterator[bytes]:
         yield rest
 
 
-def _decode(line: bytes, text: Utf8) -> dict[str, Any]:
+def decoded(line: bytes, text: Utf8) -> dict[str, Any]:
     """The line as a record.
 
+    :param text: whose line it is
     :raises ValueError: it is none; the message says why
     """
     try:

@@ -7,7 +7,6 @@ What belongs here: deduplication and merging over a whole batch, and the counts 
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,10 +19,11 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from supply_lake.curate import rejects
-from supply_lake.curate.align import held_in, typed
+from supply_lake.curate.align import fingerprint, held_in, typed
 from supply_lake.curate.barred import NONE, Barred
 from supply_lake.curate.cast import polars_type
 from supply_lake.curate.counts import PartitionRows, Rows
+from supply_lake.curate.delivery import PLACES, Delivery
 from supply_lake.curate.duels import PLACE, losers
 from supply_lake.curate.evolve import Evolved
 from supply_lake.curate.schema import LINEAGE
@@ -57,6 +57,8 @@ class Settled:
     scratch: Path
     refused: str = ""
     barred: Barred = NONE
+    delivery: Delivery | None = None
+    adds: bool = False
 
     @property
     def problem(self) -> str:
@@ -102,7 +104,7 @@ class Settled:
                     deduplicated=0 if self.refused else gone,
                 )
         rows = sum(by_source.values(), Rows())
-        carried = self._live_rows.get(date, 0) - self._live_lost.get(date, 0)
+        carried = self._live_rows.get(date, 0) - self._live_lost.get(date, 0) if self.carries(date) else 0
         return PartitionRows(rows, rows.published + carried, by_source)
 
     @cached_property
@@ -110,12 +112,16 @@ class Settled:
         """The partitions that a commit of this has to write."""
         return tuple(date for date, share in self.by_partition.items() if share.rows.published or self._live_lost.get(date, 0))
 
+    def carries(self, date: dt.date) -> bool:
+        """Whether the live rows of this partition are part of its new snapshot, which so takes their place."""
+        return not self.adds or bool(self._live_lost.get(date, 0))
+
     # --- rows
 
     def tables(self, date: dt.date) -> Iterator[pl.DataFrame]:
         """The rows of one partition: what is carried over, then what is new (``_snapshot_id`` null)."""
         for part, ordinals, frame in self._live_frames():
-            if part.partition == date:
+            if part.partition == date and self.carries(date):
                 yield typed(frame.filter(~self._lost_mask(ordinals)), self._published_kinds)
         good = self.reading.good
         for at, ordinals in self._staged_places():
@@ -126,7 +132,7 @@ class Settled:
                     yield self._published(frame.filter(keep))
 
     def standing(self, columns: Sequence[str], *, date: dt.date | None = None, new: bool = False) -> Iterator[pl.DataFrame]:
-        """Some columns of the rows that stay, of one partition or of all, with ``duels.PLACE``.
+        """Some columns of the rows of the new snapshots, of one partition or of all, with ``duels.PLACE``.
 
         What is carried over has negative ordinals. Rows that a tombstone hides are no rows here.
 
@@ -134,7 +140,7 @@ class Settled:
         """
         kinds = self._kinds_of(columns)
         for part, ordinals, frame in () if new else self._live_frames([*columns, "_line", "_deleted"]):
-            if date in (None, part.partition):
+            if date in (None, part.partition) and self.carries(part.partition):
                 rows = _placed_live(typed(frame, kinds), part, ordinals, frame)
                 yield rows.filter(~self._lost_mask(ordinals) & _visible(frame))
         for ordinals, frame in placed(self.reading, [*(self.evolved.keys[name] for name in kinds), "_deleted"]):
@@ -172,9 +178,12 @@ class Settled:
 
     def _published(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Staged rows in the form that is published."""
-        keys = pl.Series("_source", self.reading.names, pl.String)
-        lineage = (keys.gather(frame["_src"]).alias("_source"), pl.lit(None, pl.String).alias("_snapshot_id"))
-        return typed(frame.with_columns(lineage), self._published_kinds, self.evolved.keys)
+        new = frame.with_columns(self._names_of(frame), pl.lit(None, pl.String).alias("_snapshot_id"))
+        return typed(new, self._published_kinds, self.evolved.keys)
+
+    def _names_of(self, frame: pl.DataFrame) -> pl.Series:
+        """What every staged row says it comes from."""
+        return pl.Series("_source", self.reading.names, pl.String).gather(frame["_src"])
 
     @cached_property
     def _published_kinds(self) -> dict[str, DataType]:
@@ -197,8 +206,7 @@ class Settled:
     @cached_property
     def fingerprint(self) -> str:
         """Digest of the names and types in the files; files of one fingerprint have one schema."""
-        text = "\n".join(f"{name} {kind}" for name, kind in self._published_kinds.items())
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return fingerprint(self._published_kinds)
 
     def _with_winners(self, ordinals: pl.Series, frame: pl.DataFrame) -> pl.DataFrame:
         won = self._losers.filter(pl.col("_ordinal").is_in(ordinals.implode())).sort("_ordinal")
@@ -241,12 +249,13 @@ class Settled:
     def _losers(self) -> pl.DataFrame:
         by = self.spec.dedupe_by
         if by == "none" or self.refused:
-            return losers([], [], None, rows=0, scratch=self.scratch)
+            return losers([], [], [], rows=0, scratch=self.scratch)
         keys = list(self.spec.primary_key) if by == "key" else list(self.evolved.kinds)
         if self.spec.key_scope is KeyScope.PARTITION:
             keys = [*keys, "_date"]
         rows = sum(one.landed - one.rejected for one in self.reading.outcomes) + sum(self._live_rows.values())
-        return losers(self._key_frames(keys), keys, self.spec.order_by, rows=rows, scratch=self.scratch)
+        order = [*([self.spec.order_by] if self.spec.order_by else []), *(PLACES if self.delivery else [])]
+        return losers(self._key_frames(keys), keys, order, rows=rows, scratch=self.scratch)
 
     def _key_frames(self, keys: Sequence[str]) -> Iterator[pl.DataFrame]:
         order = self.spec.order_by
@@ -254,10 +263,15 @@ class Settled:
         kinds = {name: self._published_kinds[name] for name in names}
         if order is not None and order not in keys:
             kinds[order] = self.evolved.kinds[order]  # what it once was may not be in order: text is not, of numbers
-        for part, ordinals, frame in self._live_frames([*names, "_line"]):
-            yield _placed_live(typed(frame, kinds, loose=order), part, ordinals, frame)
+        for part, ordinals, frame in self._live_frames(
+            [*names, "_line", *(["_source", "_snapshot_id"] if self.delivery else [])]
+        ):
+            rows = _placed_live(typed(frame, kinds, loose=order), part, ordinals, frame)
+            yield rows.with_columns(self.delivery.of_live(frame)) if self.delivery else rows
         for ordinals, frame in placed(self.reading, [self.evolved.keys[name] for name in names]):
             rows = _beside(typed(frame, kinds, self.evolved.keys), frame)
+            if self.delivery:
+                rows = rows.with_columns(self.delivery.of_staged(self._names_of(frame)))
             yield rows.filter(~self.barred.mask(ordinals)) if self.barred else rows
 
     @cached_property

@@ -12,9 +12,9 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
 from itertools import groupby
@@ -30,6 +30,8 @@ from supply_lake.curate.raw import BadRecord, EmptyObject, RawChunk, Readable, T
 from supply_lake.curate.read_csv import CsvReader
 from supply_lake.curate.read_json import read_document, read_lines
 from supply_lake.curate.read_parquet import read_parquet
+from supply_lake.curate.read_rejects import Kept, as_written, read_rejects
+from supply_lake.curate.schema import Schema
 from supply_lake.curate.sift import Sifted, Sifter
 from supply_lake.curate.source import PlainBytes, Source
 from supply_lake.curate.spool import Spool
@@ -40,6 +42,8 @@ from supply_lake.storage.layout import MEMBER, member_key
 
 GROUP_BYTES = 16 * 1024 * 1024  # small objects are sifted together: validation has a fixed cost per call
 GROUP_PIECES = 500
+LEFT = "left"
+"""Outcome of an object that is no part of the batch after all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,7 @@ class Options:
 
 @dataclass(slots=True)
 class SourceOutcome:
-    """What came of one object. ``outcome`` is read, empty, unreadable, gone or changed."""
+    """What came of one object. ``outcome`` is read, empty, unreadable, gone, changed, or ``LEFT``."""
 
     key: str
     outcome: str = "read"
@@ -64,10 +68,13 @@ class SourceOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One file of an object. ``owner`` is the place of its object's outcome, ``totals`` are its control totals."""
+    """One file of an object. ``owner`` is the place of its object's outcome.
+
+    ``totals`` are its control totals; ``None`` when only its rejected rows are read.
+    """
 
     owner: int
-    totals: list[tuple[str, str]]
+    totals: list[tuple[str, str]] | None
 
 
 @dataclass(slots=True)
@@ -100,22 +107,42 @@ class _Piece:
     bytes: int
 
 
-def read_all(terms: Terms, sources: Sequence[Source], *, landing_date: dt.date, scratch: Path, options: Options) -> Reading:
-    """Read and sift every source. An object that breaks off midway contributes nothing but its reason."""
+def read_all(
+    terms: Terms,
+    sources: Sequence[Source],
+    *,
+    kept: Kept,
+    landing_date: dt.date,
+    scratch: Path,
+    options: Options,
+    published: Schema | None = None,
+) -> Reading:
+    """Read and sift every source, and after them what was kept of others.
+
+    An object that breaks off midway contributes nothing but its reason.
+
+    :param published: what was published last
+    """
     budget = options.memory_bytes // 4
+    names = [*(source.key for source in sources), *kept.keys]
     reading = Reading(
         good=Spool(scratch, "good", budget, by=("_src", "_date")),
         aside=Spool(scratch, "aside", budget // 4, by=("source",)),
-        outcomes=[SourceOutcome(source.key) for source in sources],
+        outcomes=[SourceOutcome(name) for name in names],
     )
-    spec, sifter = terms.spec, Sifter(terms, landing_date)
+    spec = terms.spec
     threads = options.threads or os.cpu_count() or 1
+    work = [(Sifter(terms, landing_date), _pieces(spec, sources, reading, scratch))]
+    for typed in (False, True) if kept.keys else ():
+        written = Terms.of(as_written(terms.declared, published=typed), published)
+        work.append((Sifter(written, landing_date), _kept_pieces(written, kept, reading, published=typed)))
     with ThreadPoolExecutor(threads) as pool:
         waiting: deque[Future[list[Sifted]]] = deque()
-        for group in _groups(_pieces(spec, sources, reading, scratch)):
-            waiting.append(pool.submit(_sift_group, sifter, group, reading.names))
-            if len(waiting) > threads:
-                _keep(reading, waiting.popleft().result())
+        for sifter, pieces in work:
+            for group in _groups(pieces):
+                waiting.append(pool.submit(_sift_group, sifter, group, reading.names))
+                if len(waiting) > threads:
+                    _keep(reading, waiting.popleft().result())
         for future in waiting:
             _keep(reading, future.result())
     if spec.expect_total is not None:
@@ -180,6 +207,17 @@ def _read_one(spec: DatasetSpec, file: Readable, told: Told, part: int, scratch:
         yield _Piece(part, partial(_same, chunk), max(int(chunk.frame.estimated_size()), 1))
 
 
+def _kept_pieces(written: Terms, kept: Kept, reading: Reading, *, published: bool) -> Iterator[_Piece]:
+    owners = {one.key: at for at, one in enumerate(reading.outcomes)}
+    parts = {name: at for at, name in enumerate(reading.names)}
+    for name, key, chunk in read_rejects(kept, written, published=published):
+        if name not in parts:
+            parts[name] = len(reading.parts)
+            reading.parts.append(Part(owners[key], None))
+            reading.names.append(name)
+        yield _Piece(parts[name], partial(_same, chunk), max(int(chunk.frame.estimated_size()), 1))
+
+
 def _same(chunk: RawChunk) -> RawChunk:
     return chunk
 
@@ -214,7 +252,7 @@ def _joined(run: list[tuple[int, RawChunk]]) -> tuple[RawChunk, pl.Series]:
     joined = RawChunk(
         frame=pl.concat([chunk.frame for _, chunk in run]),
         lines=pl.concat([chunk.lines for _, chunk in run]),
-        bad=[BadRecord(one.line, one.raw, one.reason, source) for source, chunk in run for one in chunk.bad],
+        bad=[replace(one, source=source) for source, chunk in run for one in chunk.bad],
         notes=notes,
     )
     src = pl.concat([pl.Series("_src", [source], pl.Int32).new_from_index(0, chunk.frame.height) for source, chunk in run])
@@ -238,6 +276,17 @@ def _keep(reading: Reading, sifted: Sequence[Sifted]) -> None:
 # --- the outcome of every object
 
 
+def leave(reading: Reading, keys: Collection[str]) -> None:
+    """Take these objects out as if they had not been given; they must have no good rows."""
+    parts = [at for at, part in enumerate(reading.parts) if reading.outcomes[part.owner].key in keys]
+    reading.drift.forget(parts)
+    _forget_broken_conditions(reading, parts)
+    _filter(reading.aside, ~pl.col("source").is_in([*keys, *(reading.names[at] for at in parts)]))
+    for one in reading.outcomes:
+        if one.key in keys:
+            one.outcome, one.landed, one.rejected = LEFT, 0, 0
+
+
 def _reconcile(spec: DatasetSpec, reading: Reading) -> None:
     """Hold every file to its control totals; an object that falls short of one is as good as cut off."""
     rows = Counter({name: held for (name,), held in reading.aside.shares().items()})
@@ -246,7 +295,7 @@ def _reconcile(spec: DatasetSpec, reading: Reading) -> None:
     books = totals.Reconciliation(spec)
     for at, part in enumerate(reading.parts):
         outcome, name = reading.outcomes[part.owner], reading.names[at]
-        if outcome.outcome in ("read", "empty"):
+        if outcome.outcome in ("read", "empty") and part.totals is not None:
             problem = books.problem(part.totals, rows[name], {column: reading.sums[at, column] for column in books.columns})
             member = name.removeprefix(outcome.key).removeprefix(MEMBER)
             _fall_short(outcome, f"its member {member!r} {problem}" if member and problem else problem)
@@ -269,7 +318,7 @@ def _drop_broken(reading: Reading) -> None:
         return
     parts = [at for at, part in enumerate(reading.parts) if part.owner in broken]
     reading.drift.forget(parts)
-    reading.broke = {(rule, at): one for (rule, at), one in reading.broke.items() if at not in parts}
+    _forget_broken_conditions(reading, parts)
     _filter(reading.good, ~pl.col("_src").is_in(parts))
     _filter(reading.aside, ~pl.col("source").is_in([reading.names[at] for at in parts]))
     keys = [one.key for one in reading.outcomes]
@@ -281,6 +330,10 @@ def _drop_broken(reading: Reading) -> None:
     if unreadable:
         reading.aside.append(rejects.from_bad_records(keys, unreadable))
         reading.rules.update(["the object cannot be read"] * len(unreadable))
+
+
+def _forget_broken_conditions(reading: Reading, parts: Collection[int]) -> None:
+    reading.broke = {(rule, at): one for (rule, at), one in reading.broke.items() if at not in parts}
 
 
 def _refuse_unread_columns(reading: Reading) -> None:

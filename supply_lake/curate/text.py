@@ -25,6 +25,7 @@ _MARKS = {  # the longer first: the one of UTF-32 begins with that of UTF-16
 }
 _HALF = 0xDC00  # byte 0xNN that is no text becomes the half of a surrogate pair U+DCNN, which no text has
 _HALVES = re.compile("[\udc00-\udcff]")
+_RUNS = re.compile("[\udc00-\udcff]+")
 
 
 class Utf8:
@@ -44,7 +45,7 @@ class Utf8:
         found = _MARKS[mark] if mark else _with_byte_order(declared, head)
         if mark and not found.startswith(declared.removesuffix("-sig")):
             self.notes[MARK_BELIEVED] += 1
-        self._plain = found in ("utf-8", "utf-8-sig")
+        self._encoding, self._plain = found, found in ("utf-8", "utf-8-sig")
         self._decoder = None if self._plain else codecs.getincrementaldecoder(found)("supply_lake.half")
 
     def read(self, size: int = -1) -> bytes:
@@ -65,6 +66,19 @@ class Utf8:
             return text.decode("utf-8", "backslashreplace")
         shown = _HALVES.sub(lambda half: f"\\x{ord(half[0]) - _HALF:02x}", text.decode("utf-8", "surrogatepass"))
         return shown.encode("utf-8", "backslashreplace").decode()
+
+    def exact(self, text: bytes) -> bytes | None:
+        """The bytes of a text as they were landed, where it has some that are none; else ``None``: its UTF-8 says it all."""
+        try:
+            text.decode()
+        except UnicodeDecodeError:
+            return text if self._plain else self._as_landed(text.decode("utf-8", "surrogatepass"))
+        return None
+
+    def _as_landed(self, text: str) -> bytes:
+        halves = [bytes(ord(half) - _HALF for half in run) for run in _RUNS.findall(text)]
+        texts = [part.encode(self._encoding) for part in _RUNS.split(text)]
+        return b"".join(part for pair in zip(texts, [*halves, b""], strict=True) for part in pair)
 
     def fault(self, line: bytes) -> str:
         """What is wrong with a line that UTF-8 does not have."""

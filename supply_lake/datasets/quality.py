@@ -165,6 +165,16 @@ class Rule(Declared):
         """Whether what it says depends on what of the dataset is live."""
         return self.kind not in ("row", "references")
 
+    @property
+    def judges_deliveries(self) -> bool:
+        """Whether it is about what a batch brings as a whole."""
+        return self.unlike_previous is not None or (self.bounds is not None and self.bounds.over == "batch")
+
+    @property
+    def rejects_rows(self) -> bool:
+        """Whether rows that break it are set aside."""
+        return self.severity is Severity.REJECT and self.kind in _OF_ROWS
+
     def allows(self, error_threshold: float) -> float:
         """The share of rows that may break the rule before it fails."""
         if self.threshold is not None:

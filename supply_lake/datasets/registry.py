@@ -94,7 +94,7 @@ def load_registry(folder: Path) -> Registry:
             found.append(_told(path))
         except SpecError as error:
             faults.append(str(error))
-            broken.add(path.parent.name if path.name == component_file.FILE else path.stem)
+            broken.add(_called(path))
     specs = [spec for spec, _ in found]
     faults += [*_doubles(specs, folder), *_shared_keys(specs, folder)]
     faults += _lost_references(found, broken, folder)
@@ -134,19 +134,29 @@ def _load(path: Path) -> tuple[DatasetSpec, Declaration]:
     if path.suffix != _SUFFIX:
         raise DeclarationError([(1, f"dataset files end in {_SUFFIX}; rename it to {path.stem}{_SUFFIX}")])
     declared = declaration.parse(_text(path))
-    called = path.stem
     if path.name == component_file.FILE:
-        declared, called = component_file.dataset_in(declared), path.parent.name
+        declared = component_file.dataset_in(declared)
     try:
         spec = DatasetSpec.model_validate(declared.values)
     except ValidationError as error:
         raise DeclarationError(sentences(error, declared)) from None
-    if spec.name != called:
+    if spec.name != _called(path):
         text = f"the dataset is called {spec.name!r} and its file {path.name}; rename the file to {spec.name}{_SUFFIX}"
         if path.name == component_file.FILE:
-            text = f"the dataset is called {spec.name!r} and its folder {called}; rename the folder to {spec.name}"
+            text = f"the dataset is called {spec.name!r} and its folder {_called(path)}; rename the folder to {spec.name}"
         raise DeclarationError([(declared.line(("name",)), text)])
     return spec, declared
+
+
+def _called(path: Path) -> str:
+    """What the dataset of a file has to be called."""
+    return path.parent.name if path.name == component_file.FILE else path.stem
+
+
+def _file_of(spec: DatasetSpec, folder: Path) -> str:
+    """The file of a dataset, for people."""
+    component = folder / spec.name / component_file.FILE
+    return _shown(component if component.exists() else folder / (spec.name + _SUFFIX))
 
 
 def _files(folder: Path) -> list[Path]:
@@ -184,7 +194,7 @@ def _doubles(specs: list[DatasetSpec], folder: Path) -> list[str]:
 def _shared_keys(specs: list[DatasetSpec], folder: Path) -> list[str]:
     """A fault for every two datasets that could both take one landing key."""
     return [
-        f"{_shown(folder / (two.name + _SUFFIX))}:1: the landing pattern {two.key_pattern.pattern!r} can take the same key as "
+        f"{_file_of(two, folder)}:1: the landing pattern {two.key_pattern.pattern!r} can take the same key as "
         f"{one.key_pattern.pattern!r} of {one.name}; give one of them another `landing.pattern`"
         for one, two in combinations(specs, 2)
         if one.name != two.name and one.key_pattern.overlaps(two.key_pattern)
@@ -202,7 +212,7 @@ def _lost_references(found: Sequence[tuple[DatasetSpec, Declaration]], broken: S
             text = _lost(spec, rule.references, specs)
             if text:
                 line = declared.line(("quality", index, "references"))
-                faults.append(f"{_shown(folder / (spec.name + _SUFFIX))}:{line}: {text}")
+                faults.append(f"{_file_of(spec, folder)}:{line}: {text}")
     return faults
 
 

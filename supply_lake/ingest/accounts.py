@@ -24,7 +24,7 @@ class Share:
 
 
 class Accounts:
-    """The books of one batch."""
+    """The books of one batch. ``kept`` are records of objects of which only the rejected rows are taken up."""
 
     nothing = Rows()
 
@@ -35,22 +35,23 @@ class Accounts:
         deliveries: Mapping[str, int],
         skipped: Sequence[SourceRecord],
         outcomes: Iterable[SourceOutcome],
+        *,
+        kept: Sequence[SourceRecord] = (),
     ) -> None:
         versions = {one.key: one for one in objects}
-        read = [
-            SourceRecord(
-                uri=landing.uri(one.key),
-                key=one.key,
-                etag=versions[one.key].etag,
-                size=versions[one.key].size,
-                rows=Rows(),
-                outcome=Outcome(one.outcome),
-                reason=one.reason,
-                sha256=one.sha256,
-            )
-            for one in outcomes
-        ]
+        known = {one.key: replace(one, rows=Rows(), outcome=Outcome.READ, reason="", replayed=True) for one in kept}
+        read = [known.get(one.key) or _read(landing, versions[one.key], one) for one in outcomes]
         self._records = tuple(replace(one, deliveries=deliveries.get(one.key, 1)) for one in (*read, *skipped))
+
+    @property
+    def keys(self) -> set[str]:
+        """The keys of the batch's objects."""
+        return {one.key for one in self._records}
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """The digest of every object's bytes, by its key."""
+        return {one.key: one.sha256 for one in self._records}
 
     def reasons(self) -> str:
         """Why the objects gave no rows, the first few by name."""
@@ -76,6 +77,19 @@ class Accounts:
             sources = tuple(one for one in self.sources(published[date]) if one.rows.landed)
             shares[date] = Share(_sum(published[date].values()), counts[date].rows_total, sources)
         return shares
+
+
+def _read(landing: ObjectStore, version: ObjectVersion, outcome: SourceOutcome) -> SourceRecord:
+    return SourceRecord(
+        uri=landing.uri(version.key),
+        key=version.key,
+        etag=version.etag,
+        size=version.size,
+        rows=Rows(),
+        outcome=Outcome(outcome.outcome),
+        reason=outcome.reason,
+        sha256=outcome.sha256,
+    )
 
 
 def _published(rows: Rows) -> Rows:

@@ -14,6 +14,7 @@ import polars as pl
 
 from supply_lake.curate.curate import LivePart, Settled
 from supply_lake.datasets.spec import DatasetSpec, Mode
+from supply_lake.ingest.peers import Peers
 from supply_lake.ingest.stores import Stores
 from supply_lake.quality.live_rows import Bounds, read
 from supply_lake.quality.measures import Measure, Value, by_date, from_text, to_text
@@ -24,19 +25,14 @@ from supply_lake.snapshots.records import Snapshot, Status
 class AfterCommit:
     """``quality.judge.Dates`` over the stores.
 
-    :param merged: live snapshots whose rows the settled batch carries over
-    :param superseded: ids that the commit supersedes besides those that its mode does
+    :param met: what is live and matters to the batch, against which it was settled
     """
 
-    def __init__(
-        self, stores: Stores, spec: DatasetSpec, settled: Settled, merged: Sequence[Snapshot], superseded: Sequence[str]
-    ) -> None:
+    def __init__(self, stores: Stores, spec: DatasetSpec, settled: Settled, met: Peers) -> None:
         self._stores, self._spec, self._settled = stores, spec, settled
         self._changed = set(settled.changed_partitions)
-        self._merged = {one.id for one in merged}
-        self._gone = (
-            {one.id for one in merged if one.partition in self._changed} if spec.mode is Mode.UPSERT else set(superseded)
-        )
+        self._carried = {one.id for one in met.merged if settled.carries(one.partition)}
+        self._gone = set(met.superseded(settled, settled.changed_partitions))
         self._live: dict[dt.date, list[Snapshot]] = {}
         self._read: dict[tuple[str, str], Value | None] = {}
 
@@ -83,6 +79,7 @@ class AfterCommit:
         return [
             one.observed
             for batch in reversed(batches)
+            if not any(snapshot.revoked_by for snapshot in batch.snapshots)
             for one in batch.quality
             if one.rule == rule and one.observed is not None
         ]
@@ -132,7 +129,7 @@ class AfterCommit:
     def others(self, bounds: Bounds) -> list[LivePart]:
         """Files of live snapshots that the commit leaves alone, but for those that hold no row within the bounds."""
         live = self._stores.metadata.live(self._spec.name)
-        return self.parts(one for one in self._kept(live) if one.id not in self._merged and may_hold(one, bounds))
+        return self.parts(one for one in self._kept(live) if one.id not in self._carried and may_hold(one, bounds))
 
     def parts(self, snapshots: Iterable[Snapshot]) -> list[LivePart]:
         """The files of snapshots, to be read."""

@@ -71,6 +71,16 @@ class _Doubles:
         return Bar(self.rule.unique.columns, f"breaks {self.rule.name}: another live row{where} has the same values")
 
 
+def for_rows_alone(spec: DatasetSpec) -> DatasetSpec:
+    """The dataset with the rules that hold for rows which were rejected once, and are taken up without their delivery.
+
+    They are a few of it, and its bad ones: no share of them says anything, nor does their number or their likeness to others.
+    """
+    kept = (rule for rule in spec.quality if not rule.judges_deliveries)
+    rules = (rule.model_copy(update={"threshold": 1.0}) if rule.rejects_rows else rule for rule in kept)
+    return spec.model_copy(update={"quality": tuple(rules)})
+
+
 class Audit:
     """The rules of one dataset over one staged batch."""
 
@@ -100,7 +110,9 @@ class Audit:
         other = self._stores.registry.get(reference.dataset)
         commit = self._stores.metadata.last_commit(other.name)
         live = self._stores.metadata.live(other.name, commit) if commit else []
-        types = {our: comparable(self._spec.types[our], other.types[their]) for our, their in reference.pairs}
+        version = self._stores.metadata.schema(other.name)
+        kinds = {**other.types, **({one.name: one.kind for one in version.schema.columns} if version else {})}
+        types = {our: comparable(self._staged.kinds[our], kinds[their]) for our, their in reference.pairs}
         rows = self._good(reference.columns)
 
         def theirs(bounds: Bounds) -> list[LivePart]:

@@ -1,22 +1,22 @@
-"""Which object versions a batch takes, how it is retried, and what a re-curation reads again.
+"""Which pending object versions a batch takes, and how it is retried.
 
-What belongs here: the two ways into a batch, ``run_pending`` and ``recurate``, and the bookkeeping of attempts. What does not:
-what happens inside a batch (``publish``) and finding new objects (``discovery``).
+What belongs here: ``run_pending``, the way from the ledger into a batch, and the bookkeeping of attempts. What does not: what
+happens inside a batch (``publish``), finding new objects (``discovery``), and taking up what a batch dealt with already
+(``replay``, ``recurate``).
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from itertools import groupby
 
 from supply_lake.datasets.spec import DatasetSpec, Mode
-from supply_lake.errors import AlreadyPublished, ObjectGone, StoreUnavailable, SupplyLakeError
-from supply_lake.ingest.publish import Work, run_batch
+from supply_lake.errors import AlreadyPublished, StoreUnavailable, SupplyLakeError
+from supply_lake.ingest.publish import run_batch
 from supply_lake.ingest.stores import Stores
+from supply_lake.ingest.work import Work
 from supply_lake.landing.ledger import LedgerEntry
-from supply_lake.snapshots.records import Batch, Outcome, Snapshot
-from supply_lake.storage.object_store import ObjectVersion
+from supply_lake.snapshots.records import Batch
 
 UNLIMITED = 2**62
 
@@ -80,52 +80,6 @@ def _attempt(
             f"dataset {spec.name}, landing date {landing_date}, attempt {attempt} of {stores.settings.max_attempts}: "
             f"{_sentence(error)}"
         ) from error
-
-
-def recurate(stores: Stores, name: str, landing_date: dt.date, *, run_id: str = "") -> list[Batch]:
-    """Read again what was published from one landing date, and put the result in its place.
-
-    Each live batch is curated anew from the same object versions under the contract of today; a batch whose objects are not
-    in landing any more stays as it is. Batches that were rejected are tried again first.
-
-    :returns: one ``Batch`` per batch that was curated; empty when nothing of that date was ever landed
-    """
-    spec = stores.registry.get(name)
-    stores.metadata.retry(name, landing_date)
-    batches = run_pending(stores, name, landing_date, run_id=run_id)
-    fresh = {batch.id for batch in batches}
-    live = [one for one in stores.metadata.batch_snapshots(name, landing_date) if one.batch_id not in fresh]
-    for _, group in groupby(sorted(live, key=lambda one: (one.commit or 0, one.batch_id)), key=lambda one: one.batch_id):
-        snapshots = list(group)
-        objects = _objects_behind(stores, snapshots)
-        if objects is not None:
-            work = Work(
-                spec=spec,
-                landing_date=landing_date,
-                objects=objects,
-                run_id=run_id,
-                supersedes=tuple(one.id for one in snapshots),
-                recurates=True,
-            )
-            batches.append(run_batch(stores, work))
-    return batches
-
-
-def _objects_behind(stores: Stores, snapshots: Sequence[Snapshot]) -> tuple[ObjectVersion, ...] | None:
-    """The object versions that these snapshots were made from, or ``None`` when one of them is not there any more."""
-    wanted = {
-        source.key: source.etag for snapshot in snapshots for source in snapshot.sources if source.outcome is Outcome.READ
-    }
-    found = []
-    for key, etag in wanted.items():
-        try:
-            version = stores.landing.head(key)
-        except ObjectGone:
-            return None
-        if version.etag != etag:
-            return None
-        found.append(version)
-    return tuple(found) or None
 
 
 def _sentence(error: BaseException) -> str:

@@ -21,13 +21,15 @@ class ObjectState(StrEnum):
     IGNORED = "ignored"  # no data file: folder marker, `_SUCCESS`, temporary name
     REFUSED = "refused"  # looks like data but cannot be placed: no dataset, no such date
     REPLACED = "replaced"  # other bytes came under its key before it was read
+    REVOKED = "revoked"  # a person revoked what it published; it is not published again
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
     """One object version in the ledger.
 
-    ``dataset`` is empty and ``landing_date`` is ``None`` for objects that no dataset takes.
+    ``dataset`` is empty and ``landing_date`` is ``None`` for objects that no dataset takes. ``batch_id`` is the batch that
+    dealt with it, ``standing_in`` the one in whose rejects its rejected rows stand: the same, or the last replay of them.
     """
 
     object: ObjectVersion
@@ -37,6 +39,7 @@ class LedgerEntry:
     deliveries: int = 1
     attempts: int = 0
     batch_id: str = ""
+    standing_in: str = ""
     reason: str = ""
     first_seen: dt.datetime | None = None
 

@@ -35,7 +35,7 @@ def find_sample(place: str, dataset: str, landing: str, scratch: Path) -> Found:
     if scheme in places.WEB:
         from supply_lake.onboard.web import fetch
 
-        return Found(fetch(place, dataset, scratch), fetched=True)
+        return Found(*fetch(place, dataset, scratch), fetched=True)
     if scheme and scheme not in (*places.STORES, "file"):
         from supply_lake.onboard.tables import read_table
 

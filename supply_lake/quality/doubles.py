@@ -52,7 +52,7 @@ def doubles(
         rivals.append(frame)
     rows = sum(rivals.rows(at) for at in range(len(rivals)))
     keys = columns if within == "dataset" else [*columns, "_date"]
-    lost = losers(rivals, keys, None, rows=rows, scratch=scratch)
+    lost = losers(rivals, keys, (), rows=rows, scratch=scratch)
     rivals.drop(range(len(rivals)))
     ours = lost.filter(pl.col("_ordinal") <= 0).with_columns(-pl.col("_ordinal"))
     return ours.select(list(PLACES)).sort("_ordinal")

@@ -19,10 +19,11 @@ import pyarrow as pa
 from supply_lake.datasets.sql import identifier
 from supply_lake.ingest.stores import Stores
 from supply_lake.query import sandbox
-from supply_lake.query.live_set import LiveSet, Rejects, live_set, standing_rejects
+from supply_lake.query.live_set import LiveSet, live_set
 from supply_lake.query.relations import Relations
 from supply_lake.query.statement import check
 from supply_lake.query.tables import rejects_view, rows_views
+from supply_lake.snapshots.standing import Rejects, standing_rejects
 from supply_lake.snapshots.store import MetadataStore
 from supply_lake.storage.scratch import scratch_folder
 

@@ -7,15 +7,12 @@ Whoever reads resolves once, so that one read never mixes two commits.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from supply_lake.curate.schema import Schema
 from supply_lake.errors import UnknownCommit, UnknownSnapshot, UsageError
-from supply_lake.snapshots.records import Outcome, Snapshot, SourceRecord
+from supply_lake.snapshots.records import Snapshot
 from supply_lake.snapshots.store import MetadataStore
-
-_DEALT_WITH = (Outcome.READ, Outcome.EMPTY, Outcome.UNREADABLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +26,6 @@ class LiveSet:
     commit: int
     snapshots: tuple[Snapshot, ...]
     schema: Schema | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Rejects:
-    """The rejects of one snapshot, without those of ``except_sources``: landing keys that a later batch read again."""
-
-    snapshot: Snapshot
-    except_sources: tuple[str, ...] = ()
 
 
 def live_set(metadata: MetadataStore, dataset: str, *, as_of: dt.datetime | None = None, commit: int | None = None) -> LiveSet:
@@ -84,50 +73,3 @@ def past(time: dt.datetime) -> dt.datetime:
     if time > dt.datetime.now(dt.UTC):
         raise UsageError(f"{time.isoformat()} is yet to come; a read as of a time takes one that has passed")
     return time
-
-
-def standing_rejects(snapshots: Sequence[Snapshot], commit: int | None = None) -> tuple[Rejects, ...]:
-    """The rejected rows that still stand, oldest first: of every object version, those of the last batch that read it.
-
-    Once a later batch read newer bytes of the same key, those of the older bytes stand only where rows of them are live, too.
-
-    :param snapshots: records of one dataset, whatever their status, in any order
-    :param commit: look no further than this commit; batches that published nothing count by the time they were recorded
-    """
-    seen = sorted(_until(snapshots, commit), key=lambda snapshot: snapshot.id)
-    newest: dict[str | tuple[str, str, int], str] = {}
-    for snapshot in seen:
-        for source in snapshot.sources:
-            if source.outcome in _DEALT_WITH:
-                for read in (source.key, _identity(source)):
-                    newest[read] = max(newest.get(read, ""), snapshot.batch_id)
-    standing = []
-    for snapshot in seen:
-        if not snapshot.rejects:
-            continue
-        live = _is_live(snapshot, commit)
-        read_again = {s.key for s in snapshot.sources if newest.get(_identity(s) if live else s.key, "") > snapshot.batch_id}
-        if len(read_again) < len({source.key for source in snapshot.sources}) or not read_again:
-            standing.append(Rejects(snapshot, tuple(sorted(read_again))))
-    return tuple(standing)
-
-
-def _identity(source: SourceRecord) -> tuple[str, str, int]:
-    return source.key, source.etag, source.size
-
-
-def _is_live(snapshot: Snapshot, commit: int | None) -> bool:
-    later = snapshot.superseded_by is None or (commit is not None and snapshot.superseded_by > commit)
-    return snapshot.commit is not None and later
-
-
-def _until(snapshots: Sequence[Snapshot], commit: int | None) -> list[Snapshot]:
-    if commit is None:
-        return list(snapshots)
-    times = [one.committed_at for one in snapshots if one.commit == commit and one.committed_at]
-    until = max(times) if times else dt.datetime.min.replace(tzinfo=dt.UTC)
-    return [
-        one
-        for one in snapshots
-        if (one.commit <= commit if one.commit is not None else one.created_at is not None and one.created_at <= until)
-    ]

@@ -24,10 +24,11 @@ import duckdb
 from supply_lake.curate.schema import Schema
 from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.datasets.sql import duckdb_type, identifier
-from supply_lake.query.live_set import LiveSet, Rejects
+from supply_lake.query.live_set import LiveSet
 from supply_lake.query.relations import LakeFile, Relations, quoted
 from supply_lake.query.unified import Group, union
 from supply_lake.snapshots.records import Snapshot
+from supply_lake.snapshots.standing import Rejects
 from supply_lake.storage.layout import MEMBER
 from supply_lake.storage.object_store import ObjectStore
 
@@ -69,12 +70,13 @@ def rejects_view(relations: Relations, store: ObjectStore, spec: DatasetSpec, st
     name = f"{spec.name}__rejects"
     if not files:
         return {name: _empty({**REJECTS, "_partition_date": "DATE", "_snapshot_id": "VARCHAR"})}
-    read_again = [
-        f"(_file_snapshot = {quoted(one.snapshot.id)} AND {_comes_from(one.except_sources)})"
+    gone = [
+        f"(_file_snapshot = {quoted(one.snapshot.id)} AND {which} AND {_comes_from(keys)})"
         for one in standing
-        if one.except_sources
+        for which, keys in (("true", one.except_sources), ("outcome = 'rejected'", one.except_rejected))
+        if keys
     ]
-    where = f" WHERE NOT ({' OR '.join(read_again)})" if read_again else ""
+    where = f" WHERE NOT ({' OR '.join(gone)})" if gone else ""
     listed = f"{_list(REJECTS)}, _partition_date, _file_snapshot AS _snapshot_id"
     return {name: f"SELECT {listed} FROM {relations.over(store, files)}{where}"}
 

@@ -16,6 +16,7 @@ from supply_lake.errors import VerificationError
 from supply_lake.ingest.stores import Stores
 from supply_lake.query import verify_files, verify_records
 from supply_lake.query.verify_files import Counted
+from supply_lake.snapshots import standing
 from supply_lake.snapshots.records import Batch, Commit, Rows, Snapshot, rows_json
 from supply_lake.snapshots.schema_versions import SchemaVersion
 from supply_lake.snapshots.store import MetadataStore
@@ -29,7 +30,8 @@ OnFile = Callable[[int], None]
 class Report:
     """What the proof of one dataset came to.
 
-    ``rows`` is the sum over all batches as counted from the files. ``problems`` are sentences on what disagrees,
+    ``rows`` is the sum over all batches as counted from the files. ``standing`` counts every row that landed once, where it is
+    now: rows that were rejected and later published by a replay are published. ``problems`` are sentences on what disagrees,
     ``information`` on what is no fault: files that nothing reaches, landed objects that are not there any more.
     """
 
@@ -39,6 +41,7 @@ class Report:
     files: int
     bytes: int
     rows: Rows
+    standing: Rows
     problems: tuple[str, ...]
     information: tuple[str, ...]
 
@@ -57,6 +60,7 @@ class Report:
             "files": self.files,
             "bytes": self.bytes,
             "rows": rows_json(self.rows),
+            "standing": rows_json(self.standing),
             "problems": list(self.problems),
             "information": list(self.information),
         }
@@ -72,12 +76,14 @@ def verify(stores: Stores, spec: DatasetSpec, *, landing: bool = False, on_file:
         records = _Records.of(stores.metadata, spec.name)
     except (LookupError, TypeError, ValueError) as error:
         problem = f"the metadata store's records of {spec.name} are damaged and cannot be read ({error!r})"
-        return Report(spec.name, 0, 0, 0, 0, Rows(), (problem,), ())
+        return Report(spec.name, 0, 0, 0, 0, Rows(), Rows(), (problem,), ())
     snapshots = records.snapshots
+    dealings = standing.dealings(snapshots)
     problems = [
         *verify_records.history(records.commits, snapshots, records.live),
         *verify_records.batches(records.batches, snapshots),
         *verify_records.schemas(records.schemas, records.commits, snapshots),
+        *verify_records.replays(snapshots, dealings),
     ]
     counted = list(_counted(stores, snapshots, on_file or (lambda _: None)))
     known = {snapshot.id for snapshot in snapshots}
@@ -100,6 +106,7 @@ def verify(stores: Stores, spec: DatasetSpec, *, landing: bool = False, on_file:
         files=sum(found.files for found in counted),
         bytes=sum(found.bytes for found in counted),
         rows=sum((found.rows for found in counted), Rows()),
+        standing=standing.books(dealings.values()),
         problems=tuple(problems),
         information=tuple(information),
     )
@@ -134,13 +141,17 @@ class _Records:
             commits=commits,
             batches=[one for one in metadata.batches(dataset) if (one.commit or 0) <= last],
             snapshots=[
-                replace(one, superseded_by=None) if (one.superseded_by or 0) > last else one
+                replace(one, superseded_by=_until(one.superseded_by, last), revoked_by=_until(one.revoked_by, last))
                 for one in metadata.snapshots(dataset)
                 if (one.commit or 0) <= last
             ],
             live=metadata.live(dataset, last),
             schemas=[one for one in metadata.schema_versions(dataset) if one.commit <= last],
         )
+
+
+def _until(number: int | None, last: int) -> int | None:
+    return None if (number or 0) > last else number
 
 
 def _counted(stores: Stores, snapshots: Sequence[Snapshot], on_file: OnFile) -> Iterator[Counted]:

@@ -34,7 +34,7 @@ def recount(stores: Stores, spec: DatasetSpec, batches: Iterable[Batch]) -> Reco
     counted = gone = 0
     for batch in batches:
         for source in batch.sources:
-            if source.outcome not in (Outcome.READ, Outcome.UNREADABLE):
+            if source.replayed or source.outcome not in (Outcome.READ, Outcome.UNREADABLE):
                 continue
             version = _still_there(stores, source)
             if version is None:

@@ -6,11 +6,12 @@ What belongs here: every rule that can be checked without opening a file. What d
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from supply_lake.curate.schema import difference
-from supply_lake.snapshots.records import Batch, Commit, Outcome, Rows, Snapshot, SourceRecord
+from supply_lake.snapshots import standing
+from supply_lake.snapshots.records import Batch, Commit, Kind, Rows, Snapshot, SourceRecord
 from supply_lake.snapshots.schema_versions import SchemaVersion
 
 
@@ -75,13 +76,26 @@ def batches(found: Sequence[Batch], snapshots: Sequence[Snapshot]) -> Iterator[s
     published = Counter(
         (source.key, source.etag, source.size)
         for batch in found
-        if batch.commit is not None and not batch.recurated
+        if batch.commit is not None and batch.kind is not Kind.RECURATE and not any(one.revoked_by for one in batch.snapshots)
         for source in batch.sources
-        if source.outcome is Outcome.READ
+        if source.rows.published and not source.replayed
     )
     for (key, etag, _), times in published.items():
         if times > 1:
             yield f"object {key} (ETag {etag}) was published {times} times"
+
+
+def replays(snapshots: Sequence[Snapshot], dealings: Mapping[standing.Identity, Sequence[standing.Dealing]]) -> Iterator[str]:
+    """What is wrong with replays and revocations: what they name, and whether a replay took up all that stood and no more."""
+    known = {snapshot.id: snapshot for snapshot in snapshots}
+    for snapshot in snapshots:
+        for name in ("replays", "revokes"):
+            for one in getattr(snapshot, name):
+                if one not in known:
+                    yield f"snapshot {snapshot.id} {name} {one}, which has no record"
+        if snapshot.revoked_by is not None and not any(snapshot.id in one.revokes for one in snapshots):
+            yield f"snapshot {snapshot.id} is said to be revoked by commit {snapshot.revoked_by}, which does not name it"
+    yield from standing.lost_between(dealings.values())
 
 
 def _superseding(known: dict[str, Snapshot]) -> Iterator[str]:
@@ -97,7 +111,8 @@ def _superseding(known: dict[str, Snapshot]) -> Iterator[str]:
                 yield f"snapshot {gone} is superseded by commit {snapshot.commit}, its record says {other.superseded_by}"
             superseded[gone] = snapshot.commit or 0
     for snapshot in known.values():
-        if snapshot.superseded_by is not None and snapshot.id not in superseded:
+        without_rows = snapshot.kind is Kind.REVOKE and snapshot.superseded_by == snapshot.commit
+        if snapshot.superseded_by is not None and snapshot.id not in superseded and not without_rows:
             yield f"snapshot {snapshot.id} is said to be superseded by commit {snapshot.superseded_by}, which does not name it"
 
 

@@ -24,6 +24,15 @@ class Status(StrEnum):
     EMPTY = "empty"  # no object of it holds a record
 
 
+class Kind(StrEnum):
+    """How a batch came about."""
+
+    INGEST = "ingest"  # its objects were pending
+    RECURATE = "recurate"  # published objects were read again, to take the place of their snapshots
+    REPLAY = "replay"  # rejected rows, or objects of which nothing was published, were taken up again
+    REVOKE = "revoke"  # a person took snapshots out of the live set
+
+
 class Outcome(StrEnum):
     """What came of one object version in a batch."""
 
@@ -35,9 +44,16 @@ class Outcome(StrEnum):
     SAME_CONTENT = "same_content"
 
 
+DEALT_WITH = (Outcome.READ, Outcome.EMPTY, Outcome.UNREADABLE)
+"""Outcomes of object versions that were there: what such a batch says of them holds until a later one says otherwise."""
+
+
 @dataclass(frozen=True, slots=True)
 class SourceRecord:
-    """One object version's part in a batch or in a snapshot."""
+    """One object version's part in a batch or in a snapshot.
+
+    ``replayed``: only its rejected rows were taken up, from what was kept of them, and ``rows`` counts no others.
+    """
 
     uri: str
     key: str
@@ -48,6 +64,12 @@ class SourceRecord:
     reason: str = ""
     sha256: str = ""
     deliveries: int = 1
+    replayed: bool = False
+
+    @property
+    def identity(self) -> tuple[str, str, int]:
+        """What makes two records those of the same object version."""
+        return (self.key, self.etag, self.size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +102,14 @@ class Snapshot:
     published nothing are empty, and ``commit`` is ``None``. ``superseded_by`` is the commit that took it out of the live set.
     ``schema_version`` is the number of the schema that it was published under, and ``schema_fingerprint`` tells whether two
     snapshots' files have the same columns and types. ``notes`` are sentences on what was skipped, coerced, added or ignored.
-    ``quality`` has the word of every rule on this
-    partition, and on the batch as a whole; ``measures`` the figures of the rows in ``files`` that the dataset's rules are
-    about, exact and as text, so that later batches can be held against them.
+    ``quality`` has the word of every rule on this partition, and on the batch as a whole; ``measures`` the figures of the rows
+    in ``files`` that the dataset's rules are about, exact and as text, so that later batches can be held against them.
+
+    ``mode`` is the dataset's when it was committed. ``delivered_in`` is the batch with which its rows first came, where that
+    was another one. A replay names in ``replays`` the snapshots whose rejected rows it took up. A revocation names in
+    ``revokes`` the snapshots that it takes out of the live set, in ``reason`` why, in ``by`` who asked for it, and in
+    ``restores`` the snapshot whose rows it holds again; one that holds none is never live. ``revoked_by`` is the commit that
+    revoked this snapshot.
     """
 
     id: str
@@ -112,6 +139,19 @@ class Snapshot:
     quality: tuple[Verdict, ...] = ()
     measures: dict[str, str] = field(default_factory=dict)
     source_system: dict[str, str] = field(default_factory=dict)
+    kind: Kind = Kind.INGEST
+    mode: str = ""
+    delivered_in: str = ""
+    replays: tuple[str, ...] = ()
+    revokes: tuple[str, ...] = ()
+    restores: str = ""
+    by: str = ""
+    revoked_by: int | None = None
+
+    @property
+    def delivery(self) -> str:
+        """The batch with which its rows first came."""
+        return self.delivered_in or self.batch_id
 
     @property
     def live(self) -> bool:
@@ -121,7 +161,10 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one run made of the object versions of one dataset and one landing date."""
+    """What one run made of the object versions of one dataset and one landing date.
+
+    A batch without snapshots is not recorded: it tells what would come of it, or that all stays as it is.
+    """
 
     id: str
     dataset: str
@@ -136,7 +179,14 @@ class Batch:
     notes: tuple[str, ...] = ()
     quality: tuple[Verdict, ...] = ()
     attempt: int = 1
-    recurated: bool = False
+    kind: Kind = Kind.INGEST
+    replays: tuple[str, ...] = ()
+    by: str = ""
+
+    @property
+    def recorded(self) -> bool:
+        """Whether the metadata store has it."""
+        return bool(self.snapshots)
 
     @property
     def warnings(self) -> tuple[Verdict, ...]:
@@ -146,7 +196,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """One entry of a dataset's numbered history."""
+    """One entry of a dataset's numbered history. ``reason`` and ``by`` are those of a revocation, which names ``revoked``."""
 
     dataset: str
     number: int
@@ -154,6 +204,9 @@ class Commit:
     batch_id: str
     added: tuple[str, ...]
     superseded: tuple[str, ...]
+    revoked: tuple[str, ...] = ()
+    reason: str = ""
+    by: str = ""
 
 
 def rows_json(rows: Rows) -> dict[str, int]:
@@ -178,6 +231,7 @@ def source_json(source: SourceRecord) -> dict[str, Any]:
         "reason": source.reason,
         "sha256": source.sha256,
         "deliveries": source.deliveries,
+        "replayed": source.replayed,
     }
 
 
@@ -212,6 +266,14 @@ def snapshot_json(snapshot: Snapshot) -> dict[str, Any]:
         "quality": [verdict_json(one) for one in snapshot.quality],
         "measures": dict(snapshot.measures),
         "source_system": dict(snapshot.source_system),
+        "kind": str(snapshot.kind),
+        "mode": str(snapshot.mode),
+        "delivered_in": snapshot.delivered_in,
+        "replays": list(snapshot.replays),
+        "revokes": list(snapshot.revokes),
+        "restores": snapshot.restores,
+        "by": snapshot.by,
+        "revoked_by": snapshot.revoked_by,
     }
 
 
@@ -245,6 +307,14 @@ def snapshot_from_json(data: dict[str, Any]) -> Snapshot:
         quality=tuple(verdict_from_json(one) for one in data["quality"]),
         measures=dict(data["measures"]),
         source_system=dict(data["source_system"]),
+        kind=Kind(data["kind"]),
+        mode=data["mode"],
+        delivered_in=data["delivered_in"],
+        replays=tuple(data["replays"]),
+        revokes=tuple(data["revokes"]),
+        restores=data["restores"],
+        by=data["by"],
+        revoked_by=data["revoked_by"],
     )
 
 
@@ -275,7 +345,10 @@ def batch_json(batch: Batch) -> dict[str, Any]:
         "notes": list(batch.notes),
         "quality": [verdict_json(one) for one in batch.quality],
         "attempt": batch.attempt,
-        "recurated": batch.recurated,
+        "kind": str(batch.kind),
+        "replays": list(batch.replays),
+        "by": batch.by,
+        "recorded": batch.recorded,
         "snapshots": [
             {
                 "snapshot_id": s.id,

@@ -18,13 +18,13 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from supply_lake.errors import CommitConflict
-from supply_lake.snapshots.records import Batch, Snapshot
+from supply_lake.snapshots.records import Batch, Kind, Snapshot
 from supply_lake.snapshots.sql_history import batch_by_id, batch_text, snapshot_text
 from supply_lake.snapshots.sql_ledger import chunks
 from supply_lake.snapshots.sql_schema import batches, commits, datasets, from_micros, is_live, snapshots
-from supply_lake.snapshots.sql_settle import refuse_published, settle
+from supply_lake.snapshots.sql_settle import move, refuse, refuse_moved, settle
 from supply_lake.snapshots.sql_versions import next_version
-from supply_lake.snapshots.store import Proposal
+from supply_lake.snapshots.store import Proposal, TakenUp
 from supply_lake.storage.object_store import ObjectVersion
 
 
@@ -60,29 +60,43 @@ def commit(connection: sa.Connection, proposal: Proposal, now: int) -> Batch:
     stored = batch_by_id(connection, batch.id)
     if stored is not None:
         return stored
-    if not proposal.recurates:
-        refuse_published(connection, proposal.objects)
+    refuse(connection, batch, proposal.objects, proposal.taken_up)
     superseded = _superseded(connection, proposal, head)
     number, time = head.last_commit + 1, head.next_time(now)
     batch = _committed(batch, superseded, number, time)
     _write_batch(connection, batch, time)
-    connection.execute(sa.insert(commits).values(dataset=batch.dataset, number=number, committed_at=time, batch_id=batch.id))
+    connection.execute(
+        sa.insert(commits).values(
+            dataset=batch.dataset,
+            number=number,
+            committed_at=time,
+            batch_id=batch.id,
+            reason=batch.reason,
+            made_by=batch.by,
+        )
+    )
     batch = _with_schema(batch, next_version(connection, batch.dataset, proposal.schema, number))
-    _supersede(connection, batch.dataset, list(superseded), number)
+    _mark(connection, batch.dataset, list(superseded), superseded_by=number)
+    _mark(connection, batch.dataset, proposal.reinstates, revoked_by=None)
+    _mark(connection, batch.dataset, proposal.revokes, revoked_by=number)
     _write_snapshots(connection, batch.snapshots, time)
     settle(connection, batch, proposal.objects, number, now)
+    move(connection, proposal.moved)
     connection.execute(
         sa.update(datasets).where(datasets.c.dataset == batch.dataset).values(last_commit=number, last_committed_at=time)
     )
     return batch
 
 
-def record(connection: sa.Connection, batch: Batch, objects: Sequence[ObjectVersion], now: int) -> Batch:
+def record(
+    connection: sa.Connection, batch: Batch, objects: Sequence[ObjectVersion], taken_up: Sequence[TakenUp], now: int
+) -> Batch:
     """Write a batch that publishes nothing; one that is stored already is only handed back."""
     lock_dataset(connection, batch.dataset)
     stored = batch_by_id(connection, batch.id)
     if stored is not None:
         return stored
+    refuse_moved(connection, taken_up)
     _write_batch(connection, batch, now)
     _write_snapshots(connection, batch.snapshots, now)
     settle(connection, batch, objects, None, now)
@@ -136,26 +150,37 @@ def _live_of(dataset: str) -> sa.Select[tuple[str, dt.date]]:
 
 
 def _committed(batch: Batch, superseded: dict[str, dt.date], number: int, time: int) -> Batch:
-    """The batch as it is stored: each superseded id stands on the first new snapshot of its partition, else on the first."""
+    """The batch as it is stored: each superseded id stands on the first new snapshot of its partition, else on the first.
+
+    A revocation's snapshot that holds no rows has nothing to be read, so it ends where it begins.
+    """
     shares: dict[int, list[str]] = {}
     for one, partition in sorted(superseded.items(), key=lambda item: (item[1], item[0])):
         place = next((n for n, snapshot in enumerate(batch.snapshots) if snapshot.partition == partition), 0)
         shares.setdefault(place, []).append(one)
     stamped = tuple(
-        replace(snapshot, supersedes=tuple(shares.get(n, ())), commit=number, committed_at=from_micros(time))
+        replace(
+            snapshot,
+            supersedes=tuple(shares.get(n, ())),
+            commit=number,
+            committed_at=from_micros(time),
+            superseded_by=number if batch.kind is Kind.REVOKE and not snapshot.files else None,
+        )
         for n, snapshot in enumerate(batch.snapshots)
     )
     return replace(batch, snapshots=stamped, commit=number)
 
 
 def _with_schema(batch: Batch, version: int) -> Batch:
-    return replace(batch, snapshots=tuple(replace(one, schema_version=version) for one in batch.snapshots))
+    """The batch under this version of the schema; snapshots that hold earlier rows again are under theirs."""
+    stamped = tuple(replace(one, schema_version=one.schema_version or version) for one in batch.snapshots)
+    return replace(batch, snapshots=stamped)
 
 
-def _supersede(connection: sa.Connection, dataset: str, ids: Sequence[str], number: int) -> None:
+def _mark(connection: sa.Connection, dataset: str, ids: Sequence[str], **marks: int | None) -> None:
     for chunk in chunks(ids):
         connection.execute(
-            sa.update(snapshots).where(snapshots.c.dataset == dataset, snapshots.c.id.in_(chunk)).values(superseded_by=number)
+            sa.update(snapshots).where(snapshots.c.dataset == dataset, snapshots.c.id.in_(chunk)).values(**marks)
         )
 
 
@@ -184,7 +209,7 @@ def _write_snapshots(connection: sa.Connection, written: Sequence[Snapshot], tim
             "batch_id": snapshot.batch_id,
             "status": snapshot.status,
             "commit_number": snapshot.commit,
-            "superseded_by": None,
+            "superseded_by": snapshot.superseded_by,
             "recorded_at": time,
             "record": snapshot_text(snapshot),
         }

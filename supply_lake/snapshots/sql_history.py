@@ -17,6 +17,7 @@ from supply_lake.quality.verdict import verdict_from_json, verdict_json
 from supply_lake.snapshots.records import (
     Batch,
     Commit,
+    Kind,
     Rows,
     Snapshot,
     Status,
@@ -29,7 +30,7 @@ from supply_lake.snapshots.records import (
 from supply_lake.snapshots.sql_ledger import chunks
 from supply_lake.snapshots.sql_schema import batches, commits, datasets, from_micros, is_live, snapshots
 
-_SNAPSHOT = (snapshots.c.record, snapshots.c.superseded_by)
+_SNAPSHOT = (snapshots.c.record, snapshots.c.superseded_by, snapshots.c.revoked_by)
 
 
 def snapshot_text(snapshot: Snapshot) -> str:
@@ -54,7 +55,9 @@ def batch_text(batch: Batch) -> str:
             "notes": batch.notes,
             "quality": [verdict_json(one) for one in batch.quality],
             "attempt": batch.attempt,
-            "recurated": batch.recurated,
+            "kind": batch.kind,
+            "replays": batch.replays,
+            "by": batch.by,
         },
         separators=(",", ":"),
     )
@@ -72,15 +75,20 @@ def commit_at(connection: sa.Connection, dataset: str, time: int) -> int:
 
 
 def history(connection: sa.Connection, dataset: str) -> list[Commit]:
-    """Every commit, oldest first, with what it added and what it superseded."""
+    """Every commit, oldest first, with what it added, what it superseded and what it revoked."""
     added: dict[int, list[str]] = {}
     gone: dict[int, list[str]] = {}
+    revoked: dict[int, list[str]] = {}
     s = snapshots.c
-    query = sa.select(s.id, s.commit_number, s.superseded_by).where(s.dataset == dataset, s.commit_number.is_not(None))
-    for snapshot_id, number, superseded_by in connection.execute(query.order_by(s.partition_date, s.id)):
+    query = sa.select(s.id, s.commit_number, s.superseded_by, s.revoked_by).where(
+        s.dataset == dataset, s.commit_number.is_not(None)
+    )
+    for snapshot_id, number, superseded_by, revoked_by in connection.execute(query.order_by(s.partition_date, s.id)):
         added.setdefault(number, []).append(snapshot_id)
-        if superseded_by is not None:
+        if superseded_by not in (None, number):
             gone.setdefault(superseded_by, []).append(snapshot_id)
+        if revoked_by is not None:
+            revoked.setdefault(revoked_by, []).append(snapshot_id)
     rows = connection.execute(sa.select(commits).where(commits.c.dataset == dataset).order_by(commits.c.number))
     return [
         Commit(
@@ -90,6 +98,9 @@ def history(connection: sa.Connection, dataset: str) -> list[Commit]:
             batch_id=row.batch_id,
             added=tuple(added.get(row.number, ())),
             superseded=tuple(gone.get(row.number, ())),
+            revoked=tuple(revoked.get(row.number, ())),
+            reason=row.reason,
+            by=row.made_by,
         )
         for row in rows
     ]
@@ -166,11 +177,11 @@ def batch_by_id(connection: sa.Connection, batch_id: str) -> Batch | None:
 
 
 def _snapshots(connection: sa.Connection, query: sa.Select[Any]) -> list[Snapshot]:
-    return [_snapshot(record, superseded_by) for record, superseded_by in connection.execute(query)]
+    return [_snapshot(*row) for row in connection.execute(query)]
 
 
-def _snapshot(record: str, superseded_by: int | None) -> Snapshot:
-    return replace(snapshot_from_json(json.loads(record)), superseded_by=superseded_by)
+def _snapshot(record: str, superseded_by: int | None, revoked_by: int | None) -> Snapshot:
+    return replace(snapshot_from_json(json.loads(record)), superseded_by=superseded_by, revoked_by=revoked_by)
 
 
 def _batches(connection: sa.Connection, records: Iterable[str]) -> list[Batch]:
@@ -201,5 +212,7 @@ def _batch(data: dict[str, Any], parts: tuple[Snapshot, ...]) -> Batch:
         notes=tuple(data["notes"]),
         quality=tuple(verdict_from_json(one) for one in data["quality"]),
         attempt=data["attempt"],
-        recurated=data["recurated"],
+        kind=Kind(data["kind"]),
+        replays=tuple(data["replays"]),
+        by=data["by"],
     )

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from supply_lake.landing.ledger import LedgerEntry, ObjectState, PendingBatch
 from supply_lake.snapshots.records import Outcome
-from supply_lake.snapshots.sql_schema import batches, from_micros, objects, prefixes, snapshots, to_micros
+from supply_lake.snapshots.sql_schema import from_micros, objects, prefixes, snapshots, to_micros
 from supply_lake.snapshots.store import PublishedContent
 from supply_lake.storage.object_store import ObjectVersion
 
@@ -154,26 +154,47 @@ def entry(row: sa.RowMapping) -> LedgerEntry:
         deliveries=row["deliveries"],
         attempts=row["attempts"],
         batch_id=row["batch_id"],
+        standing_in=row["standing_in"],
         reason=row["reason"],
         first_seen=from_micros(row["first_seen"]),
     )
+
+
+def versions(connection: sa.Connection, keys: Sequence[str]) -> dict[str, list[LedgerEntry]]:
+    """All versions of these keys, oldest first."""
+    found: dict[str, list[LedgerEntry]] = {}
+    for chunk in chunks(dict.fromkeys(keys)):
+        query = sa.select(objects).where(objects.c.key.in_(chunk)).order_by(objects.c.key, objects.c.id)
+        for row in connection.execute(query).mappings():
+            found.setdefault(row["key"], []).append(entry(row))
+    return found
 
 
 def published_content(connection: sa.Connection, dataset: str, landing_date: dt.date) -> list[PublishedContent]:
     """What committed batches of one dataset and landing date read, in the order in which it was published."""
     c = objects.c
     live = sa.exists().where(
-        snapshots.c.batch_id == c.batch_id, snapshots.c.commit_number.is_not(None), snapshots.c.superseded_by.is_(None)
+        snapshots.c.batch_id.in_([c.batch_id, c.standing_in]),
+        snapshots.c.commit_number.is_not(None),
+        snapshots.c.superseded_by.is_(None),
     )
     query = (
-        sa.select(c.key, c.etag, c.size, c.sha256, live.label("live"))
+        sa.select(c.key, c.etag, c.size, c.sha256, live.label("live"), c.state)
         .where(c.dataset == dataset, c.landing_date == landing_date, c.published_in.is_not(None))
         .order_by(c.published_in, c.id)
     )
     rows = connection.execute(query).all()
     newest = {row.key: number for number, row in enumerate(rows)}
     return [
-        PublishedContent(row.key, row.etag, row.size, row.sha256, bool(row.live), newest[row.key] == number)
+        PublishedContent(
+            key=row.key,
+            etag=row.etag,
+            size=row.size,
+            sha256=row.sha256,
+            live=bool(row.live),
+            newest=newest[row.key] == number,
+            revoked=row.state == ObjectState.REVOKED,
+        )
         for number, row in enumerate(rows)
     ]
 
@@ -223,25 +244,17 @@ def fail_attempt(connection: sa.Connection, wanted: Sequence[ObjectVersion], rea
 
 
 def retry(connection: sa.Connection, dataset: str, landing_date: dt.date | None) -> int:
-    """Make pending again what was set aside or lies in a batch without a commit, if it is its key's newest version."""
+    """Make pending again what was set aside, if it is its key's newest version."""
     c, newer = objects.c, objects.alias("newer")
-    published_nothing = sa.exists().where(batches.c.id == c.batch_id, batches.c.commit_number.is_(None))
     query = sa.select(c.key, c.etag, c.size).where(
         c.dataset == dataset,
-        sa.or_(
-            c.state == ObjectState.SET_ASIDE,
-            sa.and_(c.state == ObjectState.DONE, c.published_in.is_(None), published_nothing),
-        ),
+        c.state == ObjectState.SET_ASIDE,
         ~sa.exists().where(newer.c.key == c.key, newer.c.id > c.id, newer.c.state != ObjectState.REPLACED),
     )
     if landing_date is not None:
         query = query.where(c.landing_date == landing_date)
     found = [ObjectVersion(key, etag, size, from_micros(0)) for key, etag, size in connection.execute(query)]
-    rows = [
-        row
-        for row in locked_versions(connection, found)
-        if row["state"] in (ObjectState.SET_ASIDE, ObjectState.DONE) and row["published_in"] is None
-    ]
+    rows = [row for row in locked_versions(connection, found) if row["state"] == ObjectState.SET_ASIDE]
     update_each(
         connection,
         [
@@ -250,8 +263,6 @@ def retry(connection: sa.Connection, dataset: str, landing_date: dt.date | None)
                 "state": ObjectState.PENDING,
                 "attempts": 0,
                 "tries": row["tries"] + 1,
-                "batch_id": "",
-                "outcome": "",
                 "reason": "",
             }
             for row in rows

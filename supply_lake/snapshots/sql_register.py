@@ -80,6 +80,7 @@ def _taken_up_again(row: Row, one: LedgerEntry) -> Row:
         "attempts": 0,
         "tries": row["tries"] + 1,
         "batch_id": "",
+        "standing_in": "",
         "outcome": "",
         "reason": "",
     }
@@ -105,6 +106,7 @@ def _new_row(one: LedgerEntry, now: int) -> Row:
         "attempts": one.attempts,
         "tries": 0,
         "batch_id": one.batch_id,
+        "standing_in": one.standing_in,
         "outcome": "",
         "reason": printable(one.reason),
         "sha256": "",

@@ -4,8 +4,8 @@ What belongs here: tables, indexes, the schema's version. What does not: stateme
 ``sql_commit``, ``sql_history``, ``sql_versions``) and connections (``sql_database``).
 
 Times are whole microseconds since 1970 UTC: exact, ordered and the same in every database. What is asked for stands in
-columns; the rest of a record is its JSON, written once and never changed. ``superseded_by`` is the one column of a snapshot
-that changes after its commit.
+columns; the rest of a record is its JSON, written once and never changed. ``superseded_by`` and ``revoked_by`` are the columns
+of a snapshot that change after its commit.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql
 
 from supply_lake.errors import SettingsError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND = dt.timedelta(microseconds=1)
 _INIT_LOCK = 0x5AFE_1A4E  # any number that nobody else in the database takes as an advisory lock
@@ -45,6 +45,7 @@ objects = sa.Table(
     sa.Column("attempts", sa.Integer, nullable=False, default=0),  # begun since the last retry
     sa.Column("tries", sa.Integer, nullable=False, default=0),  # begun ever, and retries: never counts down
     sa.Column("batch_id", Text, nullable=False, default=""),
+    sa.Column("standing_in", Text, nullable=False, default=""),  # the batch in whose rejects its rejected rows stand
     sa.Column("outcome", Text, nullable=False, default=""),
     sa.Column("reason", Text, nullable=False, default=""),
     sa.Column("sha256", Text, nullable=False, default=""),
@@ -100,6 +101,8 @@ commits = sa.Table(
     sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("committed_at", sa.BigInteger, nullable=False),
     sa.Column("batch_id", Text, sa.ForeignKey("batches.id"), nullable=False, unique=True),
+    sa.Column("reason", sa.Text, nullable=False, default=""),  # of a revocation
+    sa.Column("made_by", sa.Text, nullable=False, default=""),
     sa.UniqueConstraint("dataset", "committed_at", name="commits_in_time"),
 )
 
@@ -126,10 +129,12 @@ snapshots = sa.Table(
     sa.Column("status", Text, nullable=False),
     sa.Column("commit_number", sa.BigInteger),
     sa.Column("superseded_by", sa.BigInteger),
+    sa.Column("revoked_by", sa.BigInteger),
     sa.Column("recorded_at", sa.BigInteger, nullable=False),
     sa.Column("record", sa.Text, nullable=False),
     sa.ForeignKeyConstraint(["dataset", "commit_number"], ["commits.dataset", "commits.number"]),
     sa.ForeignKeyConstraint(["dataset", "superseded_by"], ["commits.dataset", "commits.number"]),
+    sa.ForeignKeyConstraint(["dataset", "revoked_by"], ["commits.dataset", "commits.number"]),
     sa.Index("snapshots_newest", "dataset", "recorded_at", "id"),
     sa.Index("snapshots_by_commit", "dataset", "commit_number", "superseded_by"),
     sa.Index("snapshots_by_partition", "dataset", "partition_date", "commit_number", "superseded_by"),

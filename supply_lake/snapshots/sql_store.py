@@ -20,7 +20,7 @@ from supply_lake.snapshots.schema_versions import SchemaVersion
 from supply_lake.snapshots.sql_database import Database
 from supply_lake.snapshots.sql_register import register
 from supply_lake.snapshots.sql_schema import datasets, to_micros
-from supply_lake.snapshots.store import Proposal, PublishedContent
+from supply_lake.snapshots.store import Proposal, PublishedContent, TakenUp
 from supply_lake.storage.object_store import ObjectVersion
 
 _CLOCKS_DIFFER_BY = dt.timedelta(hours=1)
@@ -100,6 +100,11 @@ class SqlStore:
         with self._database.read() as connection:
             yield from sql_ledger.entries(connection, dataset, state, landing_date)
 
+    def versions(self, keys: Sequence[str]) -> dict[str, list[LedgerEntry]]:
+        """See ``MetadataStore.versions``."""
+        with self._database.read() as connection:
+            return sql_ledger.versions(connection, keys)
+
     def published_content(self, dataset: str, landing_date: dt.date) -> list[PublishedContent]:
         """See ``MetadataStore.published_content``."""
         with self._database.read() as connection:
@@ -127,9 +132,9 @@ class SqlStore:
         """See ``MetadataStore.commit``."""
         return self._database.write(lambda connection: sql_commit.commit(connection, proposal, self._now()))
 
-    def record(self, batch: Batch, objects: Sequence[ObjectVersion]) -> Batch:
+    def record(self, batch: Batch, objects: Sequence[ObjectVersion], taken_up: Sequence[TakenUp] = ()) -> Batch:
         """See ``MetadataStore.record``."""
-        return self._database.write(lambda connection: sql_commit.record(connection, batch, objects, self._now()))
+        return self._database.write(lambda connection: sql_commit.record(connection, batch, objects, taken_up, self._now()))
 
     def last_commit(self, dataset: str) -> int:
         """See ``MetadataStore.last_commit``."""

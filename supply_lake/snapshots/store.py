@@ -1,7 +1,7 @@
 """The metadata store, as an interface: the ledger of landed objects, the records, and the one atomic commit.
 
 What belongs here: the protocol that every store keeps, and the values that cross it. What does not: any store
-(``sql_store`` is one). ``supply_lake_tests/snapshots/test_store_behaviour.py`` is the suite that all stores pass.
+(``sql_store`` is one). ``supply_lake_tests/snapshots/test_store_*.py`` are the suite that all stores pass.
 """
 
 from __future__ import annotations
@@ -19,7 +19,11 @@ from supply_lake.storage.object_store import ObjectVersion
 
 @dataclass(frozen=True, slots=True)
 class PublishedContent:
-    """One published object version and its bytes' digest. ``live``: a snapshot of its batch is live; ``newest``: of its key."""
+    """One published object version and its bytes' digest.
+
+    ``live``: a snapshot of its batch, or of the last replay of its rejected rows, is live. ``newest``: of its key. ``revoked``:
+    a person revoked what it published.
+    """
 
     key: str
     etag: str
@@ -27,6 +31,25 @@ class PublishedContent:
     sha256: str
     live: bool
     newest: bool
+    revoked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TakenUp:
+    """An object version whose rejected rows a batch takes up, and the batch in whose rejects they stood when it read them."""
+
+    object: ObjectVersion
+    standing_in: str
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """Where a revocation puts a published object version."""
+
+    object: ObjectVersion
+    state: ObjectState
+    reason: str
+    standing_in: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +66,10 @@ class Proposal:
     The snapshots' own ``supersedes``, ``commit`` and ``committed_at`` are filled in by the store; what is superseded in a
     partition without a new snapshot stands on the batch's first snapshot. ``schema`` is what the commit publishes; without it
     the schema stays what it is.
+
+    ``taken_up`` lists the objects of a replay. ``revokes`` lists snapshots that are revoked, whether they are live or their
+    rows are carried on by others; ``reinstates`` those whose revocation is taken back; ``moved`` what that means for their
+    objects.
     """
 
     batch: Batch
@@ -51,7 +78,10 @@ class Proposal:
     based_on_commit: int | None = None
     supersede_live: tuple[dt.date, ...] = ()
     supersedes: tuple[str, ...] = ()
-    recurates: bool = False
+    taken_up: tuple[TakenUp, ...] = ()
+    revokes: tuple[str, ...] = ()
+    reinstates: tuple[str, ...] = ()
+    moved: tuple[Moved, ...] = ()
     schema: ProposedSchema | None = None
 
 
@@ -96,6 +126,9 @@ class MetadataStore(Protocol):
     ) -> Iterator[LedgerEntry]:
         """Ledger entries, by dataset and key."""
 
+    def versions(self, keys: Sequence[str]) -> dict[str, list[LedgerEntry]]:
+        """Every version of these keys that the ledger has, in the order in which they came to stand."""
+
     def published_content(self, dataset: str, landing_date: dt.date) -> list[PublishedContent]:
         """The object versions that committed batches of this dataset and landing date read, newest version of a key last."""
 
@@ -114,7 +147,7 @@ class MetadataStore(Protocol):
         """Note why the counted attempt failed; objects whose ``max_attempts`` are used up are set aside with the reason."""
 
     def retry(self, dataset: str, landing_date: dt.date | None = None) -> int:
-        """Make pending again, with fresh attempts, what was set aside or was in a batch that published nothing.
+        """Make pending again, with fresh attempts, what was set aside because its attempts were used up.
 
         Only the newest version of each key; of one landing date if given. Returns how many.
         """
@@ -128,16 +161,23 @@ class MetadataStore(Protocol):
         the clock's time, but always later than the dataset's commit before, and later than any time that ``commit_at``
         answered for. A batch that is committed already (the answer to the first call was lost) is handed back as stored.
 
+        Folders of objects that were gone or changed are forgotten as listed: should such an object come back as it was, its
+        folder would look as if all of it were entered.
+
         :raises AlreadyPublished: an object version was published by another commit, or was overwritten and its newer version
-            is published (unless ``recurates``)
+            is published; of a batch that takes published objects up again: one of them was revoked, or its rejected rows do not
+            stand where they were read any more
         :raises CommitConflict: ``based_on`` has moved, a snapshot of ``supersedes`` is no longer live, or ``schema`` was built
             on another version than the newest
         """
 
-    def record(self, batch: Batch, objects: Sequence[ObjectVersion]) -> Batch:
+    def record(self, batch: Batch, objects: Sequence[ObjectVersion], taken_up: Sequence[TakenUp] = ()) -> Batch:
         """Record a batch that published nothing (rejected, failed, empty) and settle its objects, atomically.
 
         Objects that a commit published, and those that are set aside, stay so. A batch that is recorded already is handed back.
+
+        :param taken_up: the objects of a replay
+        :raises AlreadyPublished: the rejected rows of one of them do not stand where they were read any more
         """
 
     def last_commit(self, dataset: str) -> int:

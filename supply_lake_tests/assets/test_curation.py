@@ -232,7 +232,7 @@ def test_assets_downstream_run_when_something_was_published_and_only_then(orders
     orders.discover()
     run()
     assert seen == []
-    orders.land("good.csv", GOOD)
+    orders.land("bad.csv", GOOD)
     orders.discover()
     run()
     assert seen == [TODAY.isoformat()]

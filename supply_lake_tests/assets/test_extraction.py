@@ -14,7 +14,7 @@ import pytest
 from dagster._core.test_utils import create_run_for_test, instance_for_test
 
 from supply_lake.assets.naming import DATASET_TAG, PULL_TAG, RANGE_END_TAG, RANGE_START_TAG, lake_key, landing_key
-from supply_lake.definitions import build_definitions
+from supply_lake.composition import build_definitions
 from supply_lake.errors import StoreUnavailable
 from supply_lake.landing.pull import Puller
 from supply_lake.resources.workers import WORKER_TAG

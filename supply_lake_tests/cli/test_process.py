@@ -82,7 +82,7 @@ def test_a_terminal_without_the_letters_gets_their_numbers(lake: MadeLake) -> No
     done = subprocess.run(
         [*COMMAND, "query", "SELECT '日本' AS x"],
         capture_output=True,
-        env=os.environ | {"PYTHONIOENCODING": "ascii"},
+        env=os.environ | {"PYTHONIOENCODING": "latin-1"},
         check=True,
     )
     assert done.stdout == b"x\n\\u65e5\\u672c\n"

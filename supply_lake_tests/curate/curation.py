@@ -16,7 +16,8 @@ import polars as pl
 
 from supply_lake.curate import read_csv
 from supply_lake.curate.counts import Rows
-from supply_lake.curate.curate import Evolved, LivePart, Options, Source, SourceOutcome, stage
+from supply_lake.curate.curate import Delivery, Evolved, Kept, LivePart, Options, Source, SourceOutcome, stage
+from supply_lake.curate.rejects import SCHEMA
 from supply_lake.curate.schema import Schema
 from supply_lake.datasets.spec import DatasetSpec
 
@@ -103,6 +104,10 @@ def curate(
     csv_chunk: int = CSV_CHUNK,
     memory: int = 1024**3,
     published: Schema | None = None,
+    refused: str = "",
+    kept: Kept | None = None,
+    delivery: Delivery | None = None,
+    adds: bool = False,
 ) -> Curated:
     """Run files through both passes; file ``n`` lands under the key ``n.dat``. Checks that every number adds up.
 
@@ -112,15 +117,16 @@ def curate(
     with tempfile.TemporaryDirectory() as home, patch.object(read_csv.CsvReader.__init__, "__defaults__", (csv_chunk,)):
         scratch = Path(home) / "scratch"
         options = Options(memory_bytes=memory)
-        with stage(spec, sources, landing_date=DAY, scratch=scratch, options=options, published=published) as staged:
-            settled = staged.settle([_live_part(one) for one in live], published)
+        with stage(spec, sources, landing_date=DAY, scratch=scratch, options=options, published=published, kept=kept) as staged:
+            parts = [_live_part(one) for one in live]
+            settled = staged.refuse(refused) if refused else staged.settle(parts, published, delivery=delivery, adds=adds)
             tables = {date: pl.concat(settled.tables(date)) for date in settled.changed_partitions if _any(settled, date)}
             done = Curated(
                 rows=settled.rows,
                 by_source=settled.by_source,
                 published=tables,
                 changed=settled.changed_partitions,
-                rejects=pl.concat([pl.DataFrame(schema=_REJECTS), *settled.rejects()]),
+                rejects=pl.concat([pl.DataFrame(schema=SCHEMA), *settled.rejects()]),
                 outcomes=staged.sources,
                 notes=staged.notes,
                 problem=staged.schema_problem,
@@ -159,15 +165,6 @@ def _any(settled: Any, date: dt.date) -> bool:
     return bool(settled.by_partition[date].rows_total)
 
 
-_REJECTS = {
-    "outcome": pl.String,
-    "source": pl.String,
-    "line": pl.Int64,
-    "reasons": pl.List(pl.Struct({"column": pl.String, "value": pl.String, "reason": pl.String})),
-    "raw": pl.String,
-}
-
-
 def _adds_up(done: Curated, settled: Any) -> None:
     assert done.rows.balanced
     assert sum(done.by_source.values(), Rows()) == done.rows
@@ -191,11 +188,12 @@ def _source(at: int, file: bytes | str | Opener) -> Source:
 
 def _live_part(one: pl.DataFrame | tuple[dt.date, pl.DataFrame]) -> LivePart:
     date, frame = one if isinstance(one, tuple) else (DAY, one)
-    rows = frame.with_columns(
-        pl.lit("old.dat").alias("_source"),
-        pl.int_range(1, pl.len() + 1, dtype=pl.Int64).alias("_line"),
-        pl.lit("old-snapshot").alias("_snapshot_id"),
-    )
+    lineage = {
+        "_source": pl.lit("old.dat"),
+        "_line": pl.int_range(1, pl.len() + 1, dtype=pl.Int64),
+        "_snapshot_id": pl.lit("old-snapshot"),
+    }
+    rows = frame.with_columns(told.alias(name) for name, told in lineage.items() if name not in frame.columns)
     file = io.BytesIO()
     rows.write_parquet(file)
     return LivePart(date, "old-snapshot", lambda: io.BytesIO(file.getvalue()))

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from supply_lake.curate import duels
-from supply_lake_tests.curate.curation import DAY, Curated, column, curate, dataset
+from supply_lake_tests.curate.curation import Curated, column, curate, dataset
 
 K, V, O = column("k"), column("v", "int64"), column("o", "int64")  # noqa: E741
 KEYED = dataset(K, V, O, primary_key="k", order_by="o", error_threshold=1.0)
@@ -227,25 +227,10 @@ def test_settling_equals_a_naive_model(at_once: int, files: list[Any], before: d
 
 
 def test_refusing_a_batch_sets_every_row_aside() -> None:
-    done = _refused(csv([("x", 1, 1), ("x", 2, 2), ("", 3, 3)]))
-    assert done["reasons"].list.len().to_list() == [1, 1, 1] or done.height == 3
-    assert set(done["outcome"]) == {"rejected"}
-    assert done.height == 3
-
-
-def _refused(data: str) -> pl.DataFrame:
-    import io
-    import tempfile
-    from pathlib import Path
-
-    from supply_lake.curate.curate import Source, stage
-
-    source = Source(0, "a.csv", lambda: io.BytesIO(data.encode()), len(data), dt.datetime(2026, 11, 1, tzinfo=dt.UTC))
-    with tempfile.TemporaryDirectory() as home, stage(KEYED, [source], landing_date=DAY, scratch=Path(home) / "s") as staged:
-        settled = staged.refuse("too many bad rows")
-        assert (settled.rows.landed, settled.rows.rejected, settled.rows.published) == (3, 3, 0)
-        assert settled.changed_partitions == ()
-        return pl.concat(settled.rejects())
+    done = curate(KEYED, csv([("x", 1, 1), ("x", 2, 2), ("", 3, 3)]), refused="too many bad rows")
+    assert (done.rows.landed, done.rows.rejected, done.changed) == (3, 3, ())
+    assert set(done.rejects["outcome"]) == {"rejected"}
+    assert done.reasons()[:2] == ["the batch is rejected: too many bad rows"] * 2
 
 
 def test_check_figures_count_rows_by_rule() -> None:

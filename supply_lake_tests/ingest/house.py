@@ -15,8 +15,10 @@ import yaml
 from supply_lake.ingest import batches, discovery
 from supply_lake.ingest.stores import Stores
 from supply_lake.landing.ledger import ObjectState
+from supply_lake.query.verify import Report, verify
 from supply_lake.settings import Settings
 from supply_lake.snapshots.records import Batch, Snapshot
+from supply_lake.snapshots.standing import standing_rejects
 
 DAY = dt.date(2026, 11, 1)
 ORDERS: dict[str, Any] = {
@@ -52,10 +54,11 @@ class House:
         }
         self.stores = Stores.open(Settings.from_env(self.env))
 
-    def redeclare(self, spec: dict[str, Any]) -> None:
-        """Change a dataset's file, and open the lake again."""
-        self.close()
-        (self.home / "datasets" / f"{spec['name']}.yaml").write_text(yaml.safe_dump(spec, sort_keys=False))
+    def mend(self, dataset: str = "orders", **changes: Any) -> None:
+        """Change the dataset's declaration, and open the lake anew."""
+        path = self.home / "datasets" / f"{dataset}.yaml"
+        path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), **changes}, sort_keys=False))
+        self.stores.close()
         self.stores = Stores.open(Settings.from_env(self.env))
 
     def land(self, file: str, data: bytes | str, dataset: str = "orders", day: dt.date = DAY) -> str:
@@ -97,6 +100,26 @@ class House:
         root = Path(self.stores.rejects.location)
         files = [root / file.path for one in self.stores.metadata.snapshots(dataset) for file in one.rejects]
         return pl.concat([pl.read_parquet(file, hive_partitioning=False) for file in files]) if files else pl.DataFrame()
+
+    def standing(self, dataset: str = "orders") -> list[tuple[str, int | None, str]]:
+        """File, line and first reason of every rejected row that stands."""
+        found = []
+        for rejects in standing_rejects(self.stores.metadata.snapshots(dataset)):
+            keys = [source.key for source in rejects.rejected]
+            for file in rejects.snapshot.rejects:
+                rows = pl.read_parquet(Path(self.stores.rejects.location) / file.path, hive_partitioning=False)
+                rows = rows.filter(pl.col("outcome") == "rejected", pl.col("source").is_in(keys))
+                found += [
+                    (key.rpartition("/")[2], line, why[0]["reason"])
+                    for key, line, why in rows.select("source", "line", "reasons").rows()
+                ]
+        return sorted(found, key=repr)
+
+    def prove(self, dataset: str = "orders") -> Report:
+        """The proof from the files, which has to hold."""
+        report = verify(self.stores, self.stores.registry.get(dataset))
+        assert report.problems == ()
+        return report
 
     def states(self) -> dict[str, list[str]]:
         """Ledger states by key."""

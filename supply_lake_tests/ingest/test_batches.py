@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from supply_lake.errors import StoreUnavailable
-from supply_lake.ingest import batches, publish
-from supply_lake.snapshots.records import Outcome, Rows, Status
+from supply_lake.ingest import batches, publish, writing
+from supply_lake.ingest.recurate import recurate
+from supply_lake.snapshots.records import Kind, Outcome, Rows, Status
 from supply_lake_tests.ingest.house import DAY, KEYED, ORDERS, House, csv
 
 Make = Callable[..., House]
@@ -99,6 +100,15 @@ def test_upsert_merges_by_key_and_order(make_house: Make) -> None:
     assert batch.snapshots[0].rows_total == 3
     assert house.rows() == [("o1", 10, 2), ("o2", 2, 5), ("o3", 3, 1)]
     house.recount()
+
+
+def test_p5_an_upsert_keeps_undeclared_columns_of_the_rows_that_it_carries_over(make_house: Make) -> None:
+    house = make_house(UPSERT)
+    house.land("a.csv", csv([("o1", 1, 1, "x"), ("o2", 2, 1, "y")], "order_id,quantity,version,remark"))
+    house.ingest()
+    house.land("b.csv", csv([("o1", 11, 2)]))
+    house.ingest()
+    assert house.rows() == [("o1", 11, 2, None), ("o2", 2, 1, "y")]
 
 
 def test_upsert_with_nothing_newer_commits_nothing(make_house: Make) -> None:
@@ -300,7 +310,7 @@ def test_m5_store_away_costs_no_attempt_and_goes_on_when_it_is_back(make_house: 
         raise StoreUnavailable("the lake store at /nowhere does not answer")
 
     with monkeypatch.context() as patch:
-        patch.setattr(publish, "write_parts", away)
+        patch.setattr(writing, "write_parts", away)
         for _ in range(3):
             with pytest.raises(StoreUnavailable):
                 house.ingest()
@@ -316,8 +326,8 @@ def test_recurate_reads_again_under_the_contract_of_today(make_house: Make, tmp_
     house.ingest()
     mended = {**ORDERS, "columns": [ORDERS["columns"][0], {"name": "quantity", "type": "int64"}, ORDERS["columns"][2]]}
     again = make_house(mended, at="same")
-    (batch,) = batches.recurate(again.stores, "orders", DAY)
-    assert batch.recurated
+    (batch,) = recurate(again.stores, "orders", DAY)
+    assert batch.kind is Kind.RECURATE
     assert again.rows() == [("o1", 1, 1), ("o2", -2, 1), ("o3", 3, 1)]
     assert again.rows(commit=2) == [("o1", 1, 1), ("o3", 3, 1)]
     again.recount()
@@ -328,5 +338,5 @@ def test_recurate_keeps_what_cannot_be_read_again(make_house: Make) -> None:
     key = house.land("a.csv", csv([("o1", 1, 1)]))
     house.ingest()
     house.stores.landing.delete([key])
-    assert batches.recurate(house.stores, "orders", DAY) == []
+    assert recurate(house.stores, "orders", DAY) == []
     assert house.rows() == [("o1", 1, 1)]

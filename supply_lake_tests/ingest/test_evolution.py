@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from supply_lake.ingest.batches import recurate
+from supply_lake.ingest.recurate import recurate
 from supply_lake.lake import Lake
 from supply_lake.snapshots.records import Status
 from supply_lake.snapshots.sql_store import SqlStore
@@ -193,7 +193,7 @@ def test_p5_p6_rescue_rejects_nothing_and_keeps_every_text(make_house: Make) -> 
     assert [tuple(row.values()) for row in ask(house, rescued)] == [("o1", None, "many", None), ("o2", 2, None, "hello")]
     assert versions(house)[0][3][-1] == "column '_rescued' was added as map<string,string>"
     assert len(versions(house)) == 1
-    house.redeclare(orders(evolution="evolve"))
+    house.mend(**orders(evolution="evolve"))
     house.land("c.csv", OLD + "o3,3,1\n")
     house.ingest()
     assert ask(house, "SELECT count(_rescued) AS n FROM orders") == [{"n": 2}]
@@ -258,7 +258,7 @@ def test_p6_a_contract_that_changes_from_text_to_a_number_shows_text_until_the_o
     house = make_house(text)
     house.land("a.csv", OLD + "o1,1,1\no2,2 or 3,1\n")
     house.ingest()
-    house.redeclare(orders())
+    house.mend(**orders())
     key = house.land("b.csv", OLD + "o3,3,1\n", day=NEXT)
     house.ingest()
     assert [row["quantity"] for row in ask(house)] == ["1", "2 or 3", "3"]
@@ -276,7 +276,7 @@ def test_p6_upsert_over_a_changed_contract_merges_as_text_and_keeps_the_key(make
     house = make_house(text)
     house.land("a.csv", OLD + "o1,some,1\no2,2,1\n")
     house.ingest()
-    house.redeclare(orders(**MODES["upsert over all dates"]))
+    house.mend(**orders(**MODES["upsert over all dates"]))
     house.land("b.csv", OLD + "o2,3,2\n", day=NEXT)
     house.ingest()
     assert [(row["order_id"], row["quantity"]) for row in ask(house)] == [("o1", "some"), ("o2", "3")]
@@ -337,7 +337,7 @@ def test_p5_reading_again_after_a_column_was_declared_gives_it_its_type_everywhe
     house.ingest()
     adopted = orders()
     adopted["columns"].append({"name": "co2_kg", "type": "decimal(9,2)"})
-    house.redeclare(adopted)
+    house.mend(**adopted)
     recurate(house.stores, "orders", DAY)
     assert [row["co2_kg"] for row in ask(house)] == [Decimal("7.50")]
     assert versions(house)[1][3] == ["the contract of column 'co2_kg' changed from string, not declared to decimal(9,2)"]

@@ -103,6 +103,8 @@ def test_p9_what_one_column_proves_helps_another() -> None:
     made = draft("a,b\n03/04/2026,25/04/2026\n05/06/2026,26/04/2026\n")
     assert types(made) == {"a": "date", "b": "date"}
     assert column(made, "a").guess.fields["formats"] == ["%d/%m/%Y"]
+    assert any("that of another column" in doubt for doubt in column(made, "a").doubts)
+    assert column(made, "b").doubts == ()
 
 
 def test_p9_several_formats_in_one_column() -> None:

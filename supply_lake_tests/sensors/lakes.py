@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +50,13 @@ class Lake:
             return sensor.evaluate_tick(context)
 
     def run(
-        self, first: dt.date = TODAY, last: dt.date | None = None, dataset: str = "orders", *, pending: bool = True
+        self,
+        first: dt.date = TODAY,
+        last: dt.date | None = None,
+        dataset: str = "orders",
+        *,
+        pending: bool = True,
+        tags: Mapping[str, str] | None = None,
     ) -> dg.ExecuteInProcessResult:
         """One run of the asset over these dates."""
         dates = {RANGE_START_TAG: first.isoformat(), RANGE_END_TAG: last.isoformat()} if last else {}
@@ -58,7 +64,7 @@ class Lake:
             instance=self.instance,
             asset_selection=[lake_key(dataset)],
             partition_key=None if last else first.isoformat(),
-            tags={**dates, **({PENDING_TAG: "true"} if pending else {})},
+            tags={**dates, **({PENDING_TAG: "true"} if pending else {}), **(tags or {})},
             run_config=QUIET,
             raise_on_error=False,
         )

@@ -11,15 +11,17 @@ from supply_lake.curate.schema import Schema, SchemaColumn
 from supply_lake.datasets.quality import Severity
 from supply_lake.landing.ledger import LedgerEntry, ObjectState
 from supply_lake.quality.verdict import Verdict
-from supply_lake.snapshots.records import Batch, ColumnStats, DataFile, Outcome, Rows, Snapshot, SourceRecord, Status
+from supply_lake.snapshots.records import Batch, ColumnStats, DataFile, Kind, Outcome, Rows, Snapshot, SourceRecord, Status
 from supply_lake.snapshots.schema_versions import ProposedSchema
-from supply_lake.snapshots.store import Proposal
+from supply_lake.snapshots.store import MetadataStore, Proposal
 from supply_lake.storage.layout import new_snapshot_id
 from supply_lake.storage.object_store import ObjectVersion
 
 DAY = dt.date(2026, 11, 1)
 NOON = dt.datetime(2026, 11, 1, 12, tzinfo=dt.UTC)
+NEXT_DAY = DAY + dt.timedelta(days=1)
 SECOND = dt.timedelta(seconds=1)
+MICROSECOND = dt.timedelta(microseconds=1)
 VERDICT = Verdict(
     "known_sku", "references", Severity.WARN, False, "1 of 3 rows break it", 1 / 3, None, 0.1, 1, 3, None, (("products", 7),)
 )
@@ -44,10 +46,20 @@ def entry(one: ObjectVersion, state: ObjectState = ObjectState.PENDING, **fields
     return LedgerEntry(**({"object": one, "dataset": "orders", "landing_date": DAY, "state": state} | fields))
 
 
-def source(one: ObjectVersion, outcome: Outcome = Outcome.READ, reason: str = "", sha256: str = "") -> SourceRecord:
+def source(
+    one: ObjectVersion, outcome: Outcome = Outcome.READ, reason: str = "", sha256: str = "", *, replayed: bool = False
+) -> SourceRecord:
     rows = Rows(3, 2, 1, 0) if outcome is Outcome.READ else Rows()
     return SourceRecord(
-        f"/landing/{one.key}", one.key, one.etag, one.size, rows, outcome, reason, sha256 or f"sha of {one.etag}"
+        uri=f"/landing/{one.key}",
+        key=one.key,
+        etag=one.etag,
+        size=one.size,
+        rows=rows,
+        outcome=outcome,
+        reason=reason,
+        sha256=sha256 or f"sha of {one.etag}",
+        replayed=replayed,
     )
 
 
@@ -59,22 +71,27 @@ def batch(
     landing_date: dt.date = DAY,
     notes: Sequence[str] = (),
     reason: str = "",
+    kind: Kind = Kind.INGEST,
+    **facts: Any,
 ) -> Batch:
-    """A batch with one snapshot per partition given."""
+    """A batch with one snapshot per partition given; ``facts`` go to each of them."""
     batch_id = new_snapshot_id()
     snapshots = [_snapshot(dataset, day, landing_date, batch_id, status, tuple(sources), tuple(notes)) for day in partitions]
     rows = sum((one.rows for one in sources), start=Rows())
+    snapshots = [replace(one, kind=kind, reason=reason, **facts) for one in snapshots]
     return Batch(
-        batch_id,
-        dataset,
-        landing_date,
-        status,
-        rows,
-        tuple(sources),
-        tuple(snapshots),
+        id=batch_id,
+        dataset=dataset,
+        landing_date=landing_date,
+        status=status,
+        rows=rows,
+        sources=tuple(sources),
+        snapshots=tuple(snapshots),
         reason=reason,
         run_id="run-7",
         quality=(VERDICT,),
+        kind=kind,
+        by=facts.get("by", ""),
     )
 
 
@@ -112,10 +129,26 @@ def _snapshot(
     )
 
 
-def proposal(*partitions: dt.date, objects: Sequence[ObjectVersion] = (), dataset: str = "orders", **fields: Any) -> Proposal:
+def proposal(
+    *partitions: dt.date,
+    objects: Sequence[ObjectVersion] = (),
+    dataset: str = "orders",
+    kind: Kind = Kind.INGEST,
+    **fields: Any,
+) -> Proposal:
     """A commit of one snapshot per partition, which read these objects."""
-    made = batch(*partitions, dataset=dataset, sources=[source(one) for one in objects])
+    made = batch(*partitions, dataset=dataset, sources=[source(one) for one in objects], kind=kind)
     return Proposal(batch=made, objects=tuple(objects), **fields)
+
+
+def states(store: MetadataStore) -> dict[str, ObjectState]:
+    """Of every object version, by its ETag."""
+    return {one.object.etag: one.state for one in store.objects()}
+
+
+def the_entry(store: MetadataStore, one: ObjectVersion) -> LedgerEntry:
+    (found,) = [found for found in store.objects() if found.object.identity == one.identity]
+    return found
 
 
 def proposed(*columns: tuple[str, str], based_on: int = 0, brought: dict[str, str] | None = None) -> ProposedSchema:

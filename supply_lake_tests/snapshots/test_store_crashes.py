@@ -64,7 +64,7 @@ def test_m1_eight_writers_commit_two_hundred_times_each(store_url: str) -> None:
 
 
 def test_m2_killed_at_every_moment_of_the_commit_sequence(store_url: str) -> None:
-    told = run_writers("kill", store_url)
+    told = run_writers("kill", store_url, "publish")
     moments = int(told[-1].removeprefix("survived "))
     assert len(told) == moments + 1
     for statement in (
@@ -100,6 +100,38 @@ def recount(store: MetadataStore, dataset: str, done: bool = False) -> None:
     assert set(ledger) in (set(), {"good.csv", "bad.csv"})
     if done:
         assert set(settled) == {"good.csv", "bad.csv"}
+
+
+def test_m2_killed_at_every_moment_of_a_replay_and_of_a_revocation(store_url: str) -> None:
+    told = run_writers("kill", store_url, "mend")
+    moments = int(told[-1].removeprefix("survived "))
+    for statement in ("UPDATE snapshots", "UPDATE objects", "COMMIT"):
+        assert any(one.startswith(f"killed before {statement}") for one in told), statement
+    store = SqlStore.open(store_url, clock=Clock())
+    seen = set()
+    for moment in range(moments + 1):
+        seen.add(mended(store, f"d{moment}"))
+        writers.mend(store_url, f"d{moment}")
+        assert mended(store, f"d{moment}") == 3
+    assert seen == {1, 2, 3}
+    store.close()
+
+
+def mended(store: MetadataStore, dataset: str) -> int:
+    """How many commits there are: every one is whole in commits, snapshots, batches and ledger, or not there at all."""
+    last = store.last_commit(dataset)
+    assert [one.number for one in store.commits(dataset)] == list(range(1, last + 1))
+    kinds = [one.kind for one in reversed(store.snapshots(dataset)) if one.commit]
+    assert kinds == ["ingest", "replay", "revoke"][:last]
+    (bad,) = store.versions([f"{dataset}/2026/11/01/bad.csv"]).values()
+    replayed = next((one for one in store.snapshots(dataset) if one.kind == "replay"), None)
+    assert (replayed is not None) == (last > 1)
+    assert len(store.published_content(dataset, DAY)) == min(last, 2)
+    assert bad[-1].state == ("revoked" if last == 3 else "done")
+    assert (replayed.revoked_by if replayed else None) == (3 if last == 3 else None)
+    assert [one.revoked for one in store.commits(dataset)][2:] == ([(replayed.id,)] if replayed and last == 3 else [])
+    assert len(store.live(dataset)) == {1: 1, 2: 2, 3: 2}[last]
+    return last
 
 
 def test_a_file_that_is_no_database_is_told_apart_from_one_that_is_away(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import datetime as dt
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from dataclasses import replace as replace_
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,8 +14,8 @@ from hypothesis import strategies as st
 
 from supply_lake.errors import AlreadyPublished, CommitConflict
 from supply_lake.landing.ledger import ObjectState
-from supply_lake.snapshots.records import Batch, Outcome, Status
-from supply_lake.snapshots.store import MetadataStore, Proposal
+from supply_lake.snapshots.records import Batch, Kind, Outcome, Status
+from supply_lake.snapshots.store import MetadataStore, Proposal, TakenUp
 from supply_lake.storage.object_store import ObjectVersion
 from supply_lake_tests.snapshots.made_up import DAY, NOON, SECOND, Clock, batch, entry, source, version
 
@@ -138,7 +139,7 @@ KEYS, ETAGS = ["a", "b"], ["1", "2", "3"]
 versions = st.builds(lambda key, etag, at: (key, etag, at), st.sampled_from(KEYS), st.sampled_from(ETAGS), st.integers(0, 3))
 deliver = st.tuples(st.sampled_from(["listed", "event"]), st.lists(versions, min_size=1, max_size=4))
 take = st.tuples(st.sampled_from(["commit", "commit twice", "reject", "fail", "gone", "changed"]), st.integers(1, 2))
-again = st.tuples(st.just("retry"), st.none())
+again = st.tuples(st.sampled_from(["retry", "replay"]), st.none())
 
 
 @settings(SETTINGS)
@@ -156,6 +157,8 @@ def test_promise_2_whatever_is_delivered_and_however_batches_end_a_version_is_pu
             assert new == len({one.identity for one in ones} - delivered.keys())
             for one in ones:
                 delivered[one.identity] = delivered.get(one.identity, 0) + 1
+        elif kind == "replay":
+            published += _replay(store, dataset)
         elif kind == "retry":
             store.retry(dataset)
         else:
@@ -168,6 +171,26 @@ def test_promise_2_whatever_is_delivered_and_however_batches_end_a_version_is_pu
         assert sum(one.state == ObjectState.PENDING and one.object.key == key for one in entries) <= len(ETAGS)
         assert all(one.state == ObjectState.DONE for one in entries if one.object.identity in published)
     store.close()
+
+
+def _replay(store: MetadataStore, dataset: str) -> list[tuple[str, str, int]]:
+    """Whatever batches rejected, published now: of every key the newest version, whether others of it are published or not."""
+    found = store.versions({one.object.key: None for one in store.objects(dataset)})
+    newest = [[one for one in entries if one.state != ObjectState.REPLACED][-1:] for entries in found.values()]
+    open_ = [one for entries in newest for one in entries if one.standing_in and not _is_published(store, dataset, one.object)]
+    if not open_:
+        return []
+    objects = tuple(one.object for one in open_)
+    made = batch(DAY, dataset=dataset, sources=[source(one) for one in objects], kind=Kind.REPLAY)
+    asked = Proposal(made, objects, taken_up=tuple(TakenUp(one.object, one.standing_in) for one in open_))
+    store.commit(asked)
+    with pytest.raises(AlreadyPublished):
+        store.commit(replace_(asked, batch=batch(DAY, dataset=dataset, kind=Kind.REPLAY)))
+    return [one.identity for one in objects]
+
+
+def _is_published(store: MetadataStore, dataset: str, one: ObjectVersion) -> bool:
+    return one.identity in {(found.key, found.etag, found.size) for found in store.published_content(dataset, DAY)}
 
 
 def _attempt(store: MetadataStore, dataset: str, kind: str, count: int) -> list[tuple[str, str, int]]:

@@ -1,8 +1,9 @@
 """Writer processes: many at once, or one that is killed. Run as a module, so that nothing else lives in the process that forks.
 
 ``writers race URL WRITERS COMMITS`` lets the writers open one empty store and commit to one dataset, each at its own pace.
-``writers kill URL`` lets one writer after another die at the first, second, … moment of taking in and publishing an object,
-each on a dataset of its own, until one survives; prints what each was about to do.
+``writers kill URL WORK`` lets one writer after another die at the first, second, … moment of its work, each on a dataset of its
+own, until one survives; prints what each was about to do. The works: ``publish`` takes in objects and publishes one, ``mend``
+replays the one that was rejected and revokes that again.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from supply_lake.errors import CommitConflict
-from supply_lake.snapshots.records import Status
+from supply_lake.landing.ledger import ObjectState
+from supply_lake.snapshots.records import Kind, Status
 from supply_lake.snapshots.sql_store import SqlStore
-from supply_lake.snapshots.store import MetadataStore, Proposal
+from supply_lake.snapshots.store import MetadataStore, Moved, Proposal, TakenUp
 from supply_lake_tests.snapshots.made_up import DAY, NOON, SECOND, Clock, batch, entry, proposed, source, version
 
 APPENDED, REPLACED, MERGED = DAY.replace(day=1), DAY.replace(day=2), DAY.replace(day=3)
@@ -67,10 +69,14 @@ def _merge(store: MetadataStore, name: str) -> None:
 # --- one that is killed
 
 
-def kill(url: str) -> None:
+def kill(url: str, work: Callable[..., None]) -> None:
     SqlStore.open(url).close()
     moment = 0
-    while _wait(_fork(lambda moment=moment: publish(url, f"d{moment}", Doom(moment)))) != 0:
+    while True:
+        if work is mend:
+            publish(url, f"d{moment}")
+        if _wait(_fork(lambda moment=moment: work(url, f"d{moment}", Doom(moment)))) == 0:
+            break
         moment += 1
     print(f"survived {moment}")
 
@@ -117,6 +123,24 @@ def publish(url: str, dataset: str, doom: Doom | None = None) -> None:
     store.close()
 
 
+def mend(url: str, dataset: str, doom: Doom | None = None) -> None:
+    """Replay the object that was rejected, and revoke that again; what is done already is not done twice."""
+    store = SqlStore.open(url, clock=Clock(NOON + SECOND))
+    if doom is not None:
+        doom.watch(store._database.engine)
+    bad = version("bad.csv", dataset=dataset)
+    entry_ = store.versions([bad.key])[bad.key][-1]
+    replays = [one for one in store.snapshots(dataset) if one.kind is Kind.REPLAY]
+    if not replays:
+        made = batch(DAY, dataset=dataset, sources=[source(bad)], kind=Kind.REPLAY)
+        replays = list(store.commit(Proposal(made, (bad,), taken_up=(TakenUp(bad, entry_.standing_in),))).snapshots)
+    if replays[0].revoked_by is None:
+        made = batch(DAY, dataset=dataset, kind=Kind.REVOKE, reason="false", by="ada", revokes=(replays[0].id,))
+        moved = (Moved(bad, ObjectState.REVOKED, "it was revoked: false", replays[0].batch_id),)
+        store.commit(Proposal(made, (), supersedes=(replays[0].id,), revokes=(replays[0].id,), moved=moved))
+    store.close()
+
+
 def _fork(work: Callable[[], None]) -> int:
     child = os.fork()
     if child == 0:
@@ -137,4 +161,4 @@ if __name__ == "__main__":
     if sys.argv[1] == "race":
         race(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
     else:
-        kill(sys.argv[2])
+        kill(sys.argv[2], {"publish": publish, "mend": mend}[sys.argv[3]])
