@@ -287,3 +287,19 @@ def test_importing_the_package_imports_nothing_else() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
     with pytest.raises(AttributeError, match="no attribute 'Sea'"):
         _ = supply_lake.Sea
+
+
+def test_p5_the_schema_is_there_for_programs(make: Make) -> None:
+    house, lake = make()
+    assert lake.schema("orders").current is None
+    house.land("a.csv", csv([("o1", 1, 1)]))
+    house.land("b.csv", csv([("o2", "3.5", 1, "x")], "order_id,quantity,version,extra"))
+    house.ingest()
+    found = lake.schema("orders")
+    assert found.current is not None
+    assert [(one.name, one.published and one.published.type) for one in found.columns] == [
+        ("order_id", "string"), ("quantity", "decimal(20,1)"), ("version", "int64"), ("extra", "string"),
+    ]  # fmt: skip
+    assert [change.object for change in found.current.changes if change.object] == ["orders/2026/11/01/b.csv"] * 2
+    with pytest.raises(UnknownDataset):
+        lake.schema("nope")

@@ -12,6 +12,7 @@ from typing import Any
 import dagster as dg
 
 from supply_lake.assets.naming import LAYER_TAG
+from supply_lake.curate.schema import Schema, SchemaColumn
 from supply_lake.datasets.column import Checks, Column
 from supply_lake.datasets.quality import Rule, Severity, Unique
 from supply_lake.datasets.spec import DatasetSpec
@@ -61,21 +62,28 @@ def landing_metadata(spec: DatasetSpec) -> dict[str, Any]:
     }
 
 
-def column_schema(spec: DatasetSpec) -> dg.TableSchema:
-    """Dagster's own form of the declared columns."""
-    return dg.TableSchema(
-        columns=[
-            dg.TableColumn(
-                name=column.name,
-                type=column.type,
-                description=_described(column),
-                constraints=dg.TableColumnConstraints(nullable=spec.is_nullable(column), other=rules(column.checks)),
-                tags={"primary_key": ""} if column.name in spec.primary_key else {},
-            )
-            for column in spec.columns
-        ],
-        constraints=dg.TableConstraints(other=[_in_words(check) for check in spec.row_checks]),
+def column_schema(spec: DatasetSpec, published: Schema | None = None) -> dg.TableSchema:
+    """Dagster's own form of the declared columns; or of the published ones, in the types that they have come to."""
+    known = published.by_name() if published else {}
+    columns = [_declared(spec, column, known.get(column.name)) for column in spec.columns]
+    columns += [_undeclared(one) for one in known.values() if not one.declared]
+    return dg.TableSchema(columns, constraints=dg.TableConstraints(other=[_in_words(check) for check in spec.row_checks]))
+
+
+def _declared(spec: DatasetSpec, column: Column, published: SchemaColumn | None) -> dg.TableColumn:
+    return dg.TableColumn(
+        name=column.name,
+        type=published.type if published else column.type,
+        description=_described(column),
+        constraints=dg.TableColumnConstraints(nullable=spec.is_nullable(column), other=rules(column.checks)),
+        tags={"primary_key": ""} if column.name in spec.primary_key else {},
     )
+
+
+def _undeclared(one: SchemaColumn) -> dg.TableColumn:
+    files = ", ".join(one.sources)
+    told = f"Not declared; files have it as {files}." if files else "Values that their columns could not hold, as text."
+    return dg.TableColumn(name=one.name, type=one.type, description=told)
 
 
 def owners(spec: DatasetSpec) -> list[str]:

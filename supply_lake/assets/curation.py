@@ -166,11 +166,18 @@ class Curation:
         snapshots = report.snapshots_of(batches)
         live = self.stores.metadata.batch_snapshots(self.spec.name, dt.date.fromisoformat(partition))
         rows = preview(self.stores.lake, snapshots)
-        schemas = self.stores.metadata.schema_versions(self.spec.name)
+        facts = report.published_metadata(
+            batches,
+            sum(one.rows_total for one in live),
+            rows,
+            rejects,
+            spec=self.spec,
+            schemas=self.stores.metadata.schema_versions(self.spec.name),
+        )
         return dg.AssetMaterialization(
             lake_key(self.spec.name),
             partition=partition,
-            metadata=report.published_metadata(batches, sum(one.rows_total for one in live), rows, rejects, schemas),
+            metadata=facts,
             tags={"dagster/data_version": snapshots[-1].id},
         )
 

@@ -12,6 +12,7 @@ from typing import Any
 import dagster as dg
 from rich.filesize import decimal
 
+from supply_lake.assets.contract import column_schema
 from supply_lake.assets.samples import Sample
 from supply_lake.assets.tables import table
 from supply_lake.datasets.spec import DatasetSpec
@@ -43,7 +44,13 @@ def landed_metadata(sources: Sequence[SourceRecord]) -> dict[str, Any]:
 
 
 def published_metadata(
-    batches: Sequence[Batch], live_rows: int, rows: Sample, rejects: Sample, schemas: Sequence[SchemaVersion]
+    batches: Sequence[Batch],
+    live_rows: int,
+    rows: Sample,
+    rejects: Sample,
+    *,
+    spec: DatasetSpec,
+    schemas: Sequence[SchemaVersion],
 ) -> dict[str, Any]:
     """What was published of one landing date, for the lake asset.
 
@@ -65,7 +72,7 @@ def published_metadata(
         "preview": rows.table(),
         "sources": _sources([source for batch in published for source in batch.sources]),
         "schema fingerprint": snapshots[-1].schema_fingerprint,
-        **_schema(snapshots, schemas),
+        **_schema(spec, snapshots, schemas),
     }
     if rows.remark:
         facts["preview shows"] = rows.remark
@@ -81,14 +88,13 @@ def published_metadata(
     return facts
 
 
-def _schema(snapshots: Sequence[Snapshot], schemas: Sequence[SchemaVersion]) -> dict[str, Any]:
+def _schema(spec: DatasetSpec, snapshots: Sequence[Snapshot], schemas: Sequence[SchemaVersion]) -> dict[str, Any]:
     """The schema that was published under; and what has changed, in the run that changed it."""
     number, commits = snapshots[-1].schema_version, {one.commit for one in snapshots}
     facts: dict[str, Any] = {"schema version": number}
     published = next((one.schema for one in schemas if one.number == number), None)
     if published is not None:
-        columns = [dg.TableColumn(one.name, type=one.type) for one in published.columns]
-        facts["dagster/column_schema"] = dg.TableSchema(columns)
+        facts["dagster/column_schema"] = column_schema(spec, published)
     changes = [str(change) for one in schemas if one.commit in commits for change in one.changes]
     return facts | ({"schema changes": bullets(changes)} if changes else {})
 

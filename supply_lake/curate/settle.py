@@ -199,7 +199,9 @@ class Settled:
         kinds = self.evolved.kinds
         merged = {name: holding([Held(kind), *older.get(name, ())]) for name, kind in kinds.items()}
         more = {name: holding(older[name]) for name in sorted(set(older) - set(kinds))}
-        return {**merged, **more, **_LINEAGE, **(_DELETED if self.spec.tombstone is not None else {})}
+        # Rows that were deleted under an earlier contract stay so.
+        deletes = self.spec.tombstone is not None or any("_deleted" in schema for schema in self._live_schemas)
+        return {**merged, **more, **_LINEAGE, **(_DELETED if deletes else {})}
 
     @cached_property
     def fingerprint(self) -> str:

@@ -18,6 +18,7 @@ from supply_lake.query import verify_files, verify_records
 from supply_lake.query.verify_files import Counted
 from supply_lake.snapshots import standing
 from supply_lake.snapshots.records import Batch, Commit, Rows, Snapshot, rows_json
+from supply_lake.snapshots.schema_versions import SchemaVersion
 from supply_lake.snapshots.store import MetadataStore
 from supply_lake.storage.object_store import ObjectStore
 
@@ -81,6 +82,7 @@ def verify(stores: Stores, spec: DatasetSpec, *, landing: bool = False, on_file:
     problems = [
         *verify_records.history(records.commits, snapshots, records.live),
         *verify_records.batches(records.batches, snapshots),
+        *verify_records.schemas(records.schemas, records.commits, snapshots),
         *verify_records.replays(snapshots, dealings),
     ]
     counted = list(_counted(stores, snapshots, on_file or (lambda _: None)))
@@ -129,6 +131,7 @@ class _Records:
     batches: Sequence[Batch]
     snapshots: Sequence[Snapshot]
     live: Sequence[Snapshot]
+    schemas: Sequence[SchemaVersion]
 
     @staticmethod
     def of(metadata: MetadataStore, dataset: str) -> _Records:
@@ -143,6 +146,7 @@ class _Records:
                 if (one.commit or 0) <= last
             ],
             live=metadata.live(dataset, last),
+            schemas=[one for one in metadata.schema_versions(dataset) if one.commit <= last],
         )
 
 

@@ -9,8 +9,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
+from supply_lake.curate.schema import difference
 from supply_lake.snapshots import standing
 from supply_lake.snapshots.records import Batch, Commit, Kind, Rows, Snapshot, SourceRecord
+from supply_lake.snapshots.schema_versions import SchemaVersion
 
 
 def history(commits: Sequence[Commit], snapshots: Sequence[Snapshot], live: Sequence[Snapshot]) -> Iterator[str]:
@@ -35,6 +37,28 @@ def history(commits: Sequence[Commit], snapshots: Sequence[Snapshot], live: Sequ
     differing = {snapshot.id for snapshot in snapshots if snapshot.live} ^ {snapshot.id for snapshot in live}
     if differing:
         yield f"the live set and the records disagree on snapshot {min(differing)}"
+
+
+def schemas(versions: Sequence[SchemaVersion], commits: Sequence[Commit], snapshots: Sequence[Snapshot]) -> Iterator[str]:
+    """What is wrong with the numbered versions of what a dataset publishes.
+
+    :param versions: oldest first
+    :param commits: oldest first
+    """
+    if [one.number for one in versions] != list(range(1, len(versions) + 1)):
+        yield f"schema versions {', '.join(str(one.number) for one in versions)} are not numbered 1, 2, 3 …"
+    times = {one.number: one.committed_at for one in commits}
+    for before, after in pairwise((None, *versions)):
+        assert after is not None
+        if times.get(after.commit) != after.committed_at or (before is not None and before.commit >= after.commit):
+            yield f"schema version {after.number} came with commit {after.commit}, which is not there, or not in its order"
+        brought = {change.column: change.object for change in after.changes}
+        if difference(before.schema if before else None, after.schema, brought) != after.changes:
+            yield f"schema version {after.number} does not differ from the one before it by what its record says"
+    for snapshot in snapshots:
+        since = max((one.number for one in versions if one.commit <= (snapshot.commit or 0)), default=0)
+        if snapshot.schema_version != since:
+            yield f"snapshot {snapshot.id} says schema version {snapshot.schema_version}; at its commit it was {since}"
 
 
 def batches(found: Sequence[Batch], snapshots: Sequence[Snapshot]) -> Iterator[str]:

@@ -246,3 +246,25 @@ def test_the_run_and_the_system_of_origin_are_on_the_records(orders: Lake) -> No
     assert (batch.run_id, batch.status) == (result.run_id, Status.COMMITTED)
     assert batch.snapshots[0].source_system["system"] == ORDERS["source"]["system"]
     assert publish.COMMIT_TRIES > 1
+
+
+def test_the_schema_version_is_told_and_what_changed_in_the_run_that_changed_it(orders: Lake) -> None:
+    told: list[dict[str, Any]] = []
+    for file, text in (
+        ("a.csv", GOOD),
+        ("b.csv", "order_id,quantity,Gift Note\no3,2.5,x\n"),
+        ("c.csv", "order_id,quantity\no4,4\n"),
+    ):
+        orders.land(file, text)
+        orders.discover()
+        orders.run()
+        told.append(values(orders.materializations()[TODAY.isoformat()].metadata))
+    first, second, third = told
+    assert [one["schema version"] for one in (first, second, third)] == [1, 2, 2]
+    assert "column 'quantity' was added as int64" in first["schema changes"]
+    assert "column 'quantity' was widened from int64 to decimal(20,1), brought by" in second["schema changes"]
+    assert "column 'gift_note' was added as string" in second["schema changes"]
+    assert "schema changes" not in third
+    types = {column.name: column.type for column in third["dagster/column_schema"].columns}
+    assert types == {"order_id": "string", "quantity": "decimal(20,1)", "gift_note": "string"}
+    assert third["dagster/column_schema"].columns[1].description == "[pieces]"

@@ -14,6 +14,8 @@ import pytest
 from supply_lake.landing.ledger import ObjectState
 from supply_lake.snapshots.records import snapshot_json
 from supply_lake_tests.cli.conftest import Cli
+from supply_lake_tests.ingest.house import ORDERS as HOUSE_ORDERS
+from supply_lake_tests.ingest.house import House
 from supply_lake_tests.query.made_lake import ORDERS, MadeLake, named
 
 ONE = ("o1", 1, Decimal("1.50"))
@@ -279,3 +281,51 @@ def test_a_wrong_setting_is_one_sentence(lake: MadeLake, cli: Cli, monkeypatch: 
     done = cli("datasets")
     assert done.status == 1
     assert "SUPPLY_LAKE_METADATA" in done.err
+
+
+def test_schema_shows_the_contract_the_published_columns_and_their_history(
+    make_house: Callable[..., House], cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = make_house({**HOUSE_ORDERS, "evolution": "evolve"})
+    for name, value in house.env.items():
+        monkeypatch.setenv(name, value)
+    assert "orders: nothing is published yet; evolution evolve" in cli("schema", "orders").out
+    for file, text in (
+        ("a.csv", "order_id,quantity,version\no1,1,1\n"),
+        ("b.csv", "order_id,quantity,version,Gift Note\no2,2.5,1,x\n"),
+    ):
+        house.land(file, text)
+        house.ingest()
+    found = json.loads(cli("schema", "orders", "--json").out)
+    assert (found["dataset"], found["version"], found["evolution"]) == ("orders", 2, "evolve")
+    columns = {one["name"]: (one["type"], one["declared"], one["discovered"], one["version"]) for one in found["columns"]}
+    assert columns == {
+        "order_id": ("string", "string", False, 1),
+        "quantity": ("decimal(20,1)", "int64", False, 2),
+        "version": ("int64", "int64", False, 1),
+        "gift_note": ("string", None, True, 2),
+    }
+    assert found["columns"][-1]["sources"] == ["Gift Note"]
+    first, second = found["versions"]
+    assert (first["version"], first["commit"], first["object"]) == (1, 1, "orders/2026/11/01/a.csv")
+    assert second["committed_at"] > first["committed_at"]
+    assert second["difference"] == [
+        {
+            "change": "widened",
+            "column": "quantity",
+            "from": "int64",
+            "to": "decimal(20,1)",
+            "object": "orders/2026/11/01/b.csv",
+        },
+        {"change": "added", "column": "gift_note", "from": None, "to": "string", "object": "orders/2026/11/01/b.csv"},
+    ]
+    told = cli("schema", "orders").out
+    assert "orders: version 2, since commit 2; evolution evolve" in told
+    assert any(line.split()[:3] == ["quantity", "decimal(20,1)", "int64"] for line in told.splitlines())
+    assert "order_id, quantity, version" in told
+
+
+def test_schema_of_a_dataset_that_is_not_there(lake: MadeLake, cli: Cli) -> None:
+    done = cli("schema", "nope")
+    assert done.status == 1
+    assert "no dataset is called 'nope'" in done.err

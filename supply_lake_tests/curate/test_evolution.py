@@ -581,6 +581,22 @@ def test_p6_upsert_merges_live_rows_of_a_narrower_type() -> None:
     assert sorted(done.values) == [("k0", 1), ("k1", 3_000_000_000)]
 
 
+def test_p5_upsert_carries_over_columns_that_no_one_declared_whether_or_not_the_new_file_has_them() -> None:
+    spec = keyed("int64")
+    first = curate(spec, "k,v,Gift Note\nk0,1,x\nk1,2,y\n")
+    before = first.frame.select("k", "v", "gift_note")
+    without = curate(spec, "k,v\nk1,3\n", live=[before], published=first.schema)
+    assert sorted(without.values) == [("k0", 1, "x"), ("k1", 3, None)]
+    again = curate(spec, "Gift Note,v,k\nz,3,k1\n", live=[before], published=first.schema)
+    assert sorted(again.values) == [("k0", 1, "x"), ("k1", 3, "z")]
+
+
+def test_rows_that_were_deleted_stay_so_when_the_contract_marks_deletes_no_more() -> None:
+    before = live(pl.Series([1, 2]), _deleted=[True, False])
+    done = curate(keyed("int64"), "k,v\nk1,3\n", live=[before])
+    assert sorted(done.frame.select("k", "_deleted").rows()) == [("k0", True), ("k1", None)]
+
+
 def test_p6_upsert_merges_live_rows_of_text_and_new_rows_of_numbers_as_text() -> None:
     done = curate(keyed("int64"), "k,v\nk1,2\n", live=[live(pl.Series(["many", "some"]))])
     assert sorted(done.values) == [("k0", "many"), ("k1", "2")]

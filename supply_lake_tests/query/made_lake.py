@@ -17,6 +17,7 @@ from supply_lake.ingest.stores import Stores
 from supply_lake.landing.ledger import LedgerEntry, ObjectState
 from supply_lake.settings import Settings
 from supply_lake.snapshots.records import Batch, ColumnStats, DataFile, Outcome, Rows, Snapshot, SourceRecord, Status
+from supply_lake.snapshots.schema_versions import ProposedSchema
 from supply_lake.snapshots.store import Proposal
 from supply_lake.storage.layout import new_snapshot_id, part_path, snapshot_dir
 from supply_lake.storage.object_store import ObjectStore
@@ -78,6 +79,7 @@ class MadeLake:
         supersede: bool = False,
         deleted: Sequence[bool] = (),
         carried: Sequence[str | None] = (),
+        publishes: ProposedSchema | None = None,
     ) -> Snapshot:
         """Publish rows as one snapshot.
 
@@ -85,6 +87,7 @@ class MadeLake:
         :param deduplicated: lines of deduplicated rows
         :param supersede: whether the snapshot takes the place of what is live on its date
         :param deleted: marks for the ``_deleted`` column; left out when empty
+        :param publishes: the schema that the commit publishes; by default it says nothing of it
         :param carried: for each row the id of the snapshot it comes from, or ``None`` for the new one
         """
         snapshot_id, batch_id = new_snapshot_id(), new_snapshot_id()
@@ -120,14 +123,16 @@ class MadeLake:
             location=self.stores.lake.uri(snapshot_dir(dataset, day, snapshot_id)),
             files=(data,),
             rejects=rejects,
-            columns=tuple(ColumnStats(field.name, str(field.type), 0) for field in schema),
+            columns=tuple(
+                _stats(field.name, table.column(field.name)) for field in schema if not pa.types.is_nested(field.type)
+            ),
             schema_fingerprint=hashlib.sha256(str(table.schema).encode()).hexdigest()[:16],
             sources=(source,),
             created_at=dt.datetime.now(dt.UTC),
         )
         batch = Batch(batch_id, dataset, day, Status.COMMITTED, counts, (source,), (snapshot,), run_id="run-7")
         live = self.stores.metadata.live(dataset, partition=day) if supersede else []
-        proposal = Proposal(batch, (), supersedes=tuple(one.id for one in live))
+        proposal = Proposal(batch, (), supersedes=tuple(one.id for one in live), schema=publishes)
         return self.stores.metadata.commit(proposal).snapshots[0]
 
     def refuse(
@@ -199,6 +204,12 @@ def write(store: ObjectStore, path: str, table: pa.Table) -> DataFile:
     data = buffer.getvalue()
     store.put(path, data)
     return DataFile(path, table.num_rows, len(data), hashlib.sha256(data).hexdigest())
+
+
+def _stats(name: str, values: pa.ChunkedArray) -> ColumnStats:
+    there = [one for one in values.to_pylist() if one is not None]
+    low, high = (str(min(there)), str(max(there))) if there else (None, None)
+    return ColumnStats(name, str(values.type), values.null_count, low, high)
 
 
 def _columns(rows: Sequence[tuple[Any, ...]], schema: pa.Schema) -> list[list[Any]]:

@@ -14,9 +14,11 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from supply_lake.curate.schema import Schema, SchemaColumn
 from supply_lake.errors import VerificationError
 from supply_lake.query.verify import Report, require, verify
 from supply_lake.snapshots.records import Rows, Snapshot
+from supply_lake.snapshots.schema_versions import ProposedSchema
 from supply_lake_tests.query.made_lake import DAY, MadeLake, write
 
 ONE = ("o1", 1, Decimal("1.50"))
@@ -175,3 +177,39 @@ def test_a_commit_that_lands_while_the_proof_runs_is_left_out(lake: MadeLake, mo
     lake.commit([TWO], supersede=True, day=DAY + dt.timedelta(days=0))
     monkeypatch.setattr(type(lake.stores.metadata), "commits", lambda self, name: commits)
     assert prove(lake).problems == ()
+
+
+# --- schema versions
+
+
+@pytest.fixture
+def versioned(lake: MadeLake) -> MadeLake:
+    """Two commits that published a schema each."""
+    narrow = Schema((SchemaColumn("order_id", "string", "string"),), (), "evolve")
+    lake.commit([ONE], publishes=ProposedSchema(narrow, 0, "a.csv"))
+    wide = Schema((*narrow.columns, SchemaColumn("gift", "string", sources=("Gift",))), (), "evolve")
+    lake.commit([TWO], publishes=ProposedSchema(wide, 1, "b.csv", {"gift": "b.csv"}), file="b.csv")
+    assert prove(lake).problems == ()
+    return lake
+
+
+def test_a_schema_version_that_is_gone_is_caught(versioned: MadeLake) -> None:
+    run(versioned, "DELETE FROM schema_versions WHERE number = 1")
+    assert any("not numbered" in one for one in prove(versioned).problems)
+
+
+def test_a_difference_that_is_not_the_one_on_record_is_caught(versioned: MadeLake) -> None:
+    run(versioned, 'UPDATE schema_versions SET record = replace(record, \'"to":"string"\', \'"to":"date"\') WHERE number = 2')
+    assert any("version 2 does not differ" in one for one in prove(versioned).problems)
+
+
+def test_a_snapshot_of_another_schema_version_is_caught(versioned: MadeLake) -> None:
+    edit(versioned, lambda record: record.update(schema_version=2))
+    assert any("says schema version 2; at its commit it was 1" in one for one in prove(versioned).problems)
+
+
+def run(lake: MadeLake, sql: str) -> None:
+    connection = sqlite3.connect(str(lake.stores.settings.home / "metadata.sqlite"))
+    connection.execute(sql)
+    connection.commit()
+    connection.close()
