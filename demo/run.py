@@ -159,7 +159,7 @@ def _figures(batches: list[Batch]) -> tuple[str, ...]:
 def _show_accidents(batches: list[Batch]) -> None:
     """What was skipped, set aside, refused or superseded."""
     table = Table.grid(padding=(0, 1))
-    for text in [*_refusals(batches), *_odd_objects(batches), *_overwrites(batches)]:
+    for text in [*_refusals(batches), *_warnings(batches), *_odd_objects(batches), *_overwrites(batches)]:
         table.add_row(" [yellow]•[/]", escape(text))
     console.print("\n[bold]What went wrong on the way, all of it on record[/]")
     console.print(table)
@@ -169,6 +169,12 @@ def _refusals(batches: list[Batch]) -> Iterator[str]:
     for batch in batches:
         if batch.status is Status.REJECTED:
             yield f"{batch.dataset} {batch.landing_date:%a}: the whole batch is rejected: {batch.reason}"
+
+
+def _warnings(batches: list[Batch]) -> Iterator[str]:
+    for batch in batches:
+        for one in batch.warnings:
+            yield f"{batch.dataset} {batch.landing_date:%a}: warning of rule {one.rule}: {one.told}"
 
 
 def _odd_objects(batches: list[Batch]) -> Iterator[str]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal
 import pyarrow as pa
 
 from supply_lake.datasets.spec import DatasetSpec
+from supply_lake.datasets.sql import identifier
 from supply_lake.errors import UnknownSnapshot, UsageError
 from supply_lake.extract.position import Value
 from supply_lake.ingest.stores import Stores
@@ -26,7 +27,6 @@ from supply_lake.landing.write import land, land_records, land_stream
 from supply_lake.query import engine
 from supply_lake.query.engine import Answer, View
 from supply_lake.query.live_set import live_set, one_snapshot
-from supply_lake.query.relations import identifier
 from supply_lake.query.schemas import DatasetSchema
 from supply_lake.settings import Settings
 from supply_lake.snapshots.records import Snapshot
@@ -51,6 +51,7 @@ class DatasetState:
 
     ``rows`` counts the rows in live files, those that a tombstone hides included; ``bytes`` are those of the live files.
     ``commit`` is 0 and ``committed_at`` is ``None`` before the first commit. ``pending`` counts landed objects that wait.
+    ``late`` is how long ago the newest commit went stale, by the declared freshness; ``None`` when it did not, or never could.
     """
 
     spec: DatasetSpec
@@ -61,6 +62,7 @@ class DatasetState:
     rows: int
     bytes: int
     pending: int
+    late: dt.timedelta | None = None
 
 
 class Lake:
@@ -117,6 +119,7 @@ class Lake:
             rows=sum(one.rows_total for one in live),
             bytes=sum(one.bytes for one in live),
             pending=pending,
+            late=_late(spec, last.committed_at if last else None),
         )
 
     def snapshots(self, name: str, *, limit: int | None = None) -> list[Snapshot]:
@@ -305,3 +308,10 @@ class Lake:
 
     def _spec(self, name: str) -> DatasetSpec:
         return self.stores.registry.get(name)
+
+
+def _late(spec: DatasetSpec, committed_at: dt.datetime | None) -> dt.timedelta | None:
+    if spec.freshness is None or committed_at is None:
+        return None
+    late = dt.datetime.now(dt.UTC) - committed_at - dt.timedelta(hours=spec.freshness.max_age_hours)
+    return late if late > dt.timedelta() else None

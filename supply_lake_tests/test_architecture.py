@@ -47,6 +47,11 @@ def test_every_room_has_its_place_in_the_import_contract() -> None:
         ("import supply_lake", set()),
         ("import supply_lake.settings, supply_lake.errors, supply_lake.storage.layout", set()),
         ("import supply_lake.datasets.registry, supply_lake.datasets.checks", set()),
+        (
+            "from supply_lake.datasets.registry import load_registry; from supply_lake.settings import Settings; "
+            "load_registry(Settings.from_env({}).datasets)",
+            set(),
+        ),
         ("import supply_lake.cli", {"rich"}),
         ("import supply_lake.lake", {"pyarrow", "pandas", "numpy", "sqlalchemy", "obstore", "duckdb", "polars"}),
     ],

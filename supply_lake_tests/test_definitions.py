@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 import yaml
 
-from supply_lake.assets.naming import CHECKS, lake_key, landing_key
+from supply_lake.assets.naming import checks, lake_key, landing_key
 from supply_lake.datasets.registry import load_registry
 from supply_lake.definitions import build_definitions
 from supply_lake.errors import SpecError
@@ -39,7 +39,7 @@ def test_every_dataset_is_an_asset_with_a_source_checks_and_partitions(definitio
     assert landing.is_external
     assert lake.partitions_def.get_first_partition_key() == spec.start_date.isoformat()
     assert lake.partitions_def.get_last_partition_key() == landing.partitions_def.get_last_partition_key()
-    assert {check.name for check in lake.check_keys} == set(CHECKS)
+    assert {check.name for check in lake.check_keys} == set(checks(spec))
     assert (lake.group_name, lake.owners) == (spec.group, [spec.owner])
     assert "parquet" in lake.kinds
     assert spec.format.type in landing.kinds

@@ -258,6 +258,22 @@ def test_money_is_exact(make: Make) -> None:
     assert lake.query("SELECT sum(price) AS total FROM orders").to_pylist() == [{"total": Decimal("0.30")}]
 
 
+def test_a_dataset_is_late_when_its_newest_commit_is_older_than_its_freshness_allows(tmp_path: Path) -> None:
+    fresh = {name: {**ORDERS, "name": name, "freshness": {"max_age_hours": hours}} for name, hours in _AGES.items()}
+    house = House(tmp_path, *fresh.values(), {**ORDERS, "name": "undeclared"})
+    for name in ("late", "in_time", "undeclared"):
+        house.land("a.csv", csv([("o1", 1, 1)]), dataset=name)
+    house.ingest()
+    states = Lake(house.stores).datasets()
+    assert {name: state.late is not None for name, state in states.items()} == {
+        "late": True, "in_time": False, "never_landed": False, "undeclared": False,
+    }  # fmt: skip
+    house.close()
+
+
+_AGES = {"late": 1e-9, "in_time": 26, "never_landed": 1e-9}
+
+
 def test_open_reads_the_environment_and_closes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SUPPLY_LAKE_HOME", str(tmp_path / "home"))
     with Lake.open() as lake:

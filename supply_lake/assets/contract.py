@@ -12,6 +12,7 @@ from typing import Any
 import dagster as dg
 
 from supply_lake.datasets.column import Checks, Column
+from supply_lake.datasets.quality import Rule, Severity, Unique
 from supply_lake.datasets.spec import DatasetSpec
 
 _TAG_KEY = re.compile(r"([A-Za-z0-9_.-]{1,63}/)?[A-Za-z0-9_.-]{1,63}")
@@ -49,6 +50,8 @@ def landing_metadata(spec: DatasetSpec) -> dict[str, Any]:
         "error threshold": f"{spec.error_threshold:.1%}",
         "landing keys": spec.key_pattern.pattern,
         "files": spec.format.type,
+        "late after hours": spec.freshness.max_age_hours if spec.freshness else None,
+        "refers to": ", ".join(sorted({rule.references.dataset for rule in spec.quality if rule.references})),
     }
     return {
         **{name: value for name, value in known.items() if value},
@@ -120,6 +123,39 @@ def _in_words(check: str) -> str:
     return check.rpartition(":")[2].replace("_", " ").strip()
 
 
+def rule(rule: Rule) -> str:
+    """What a rule demands, and what comes of breaking it."""
+    if rule.references is not None:
+        ours, theirs = (", ".join(names) for names in zip(*rule.references.pairs, strict=True))
+        demand = f"{ours} is {theirs} of a live row of {rule.references.dataset}"
+    elif rule.unique is not None:
+        demand = f"no two live rows{_within(rule.unique)} have the same {', '.join(rule.unique.columns)}"
+    elif rule.monotone is not None:
+        demand = f"the {rule.monotone.by} of {rule.monotone.column} does not fall from date to date"
+    elif rule.unlike_previous is not None:
+        demand = f"at most {rule.unlike_previous.max_share:.0%} of a date's rows are those of the date before"
+    else:
+        demand = rule.row or _bounds(rule)
+    broken = "rows, or the batch, are rejected" if rule.severity is Severity.REJECT else "published, with a warning"
+    return f"{demand} (else {broken})"
+
+
+def _within(unique: Unique) -> str:
+    return " of a date" if unique.within == "partition" else ""
+
+
+def _bounds(rule: Rule) -> str:
+    bounds = rule.bounds
+    assert bounds is not None
+    what = f"the sum of {rule.sum.column}" if rule.sum else "the number of rows"
+    said = [f"at least {bounds.at_least:g}"] if bounds.at_least is not None else []
+    said += [f"at most {bounds.at_most:g}"] if bounds.at_most is not None else []
+    if (history := bounds.history) is not None:
+        shares = " to ".join(f"{share:.0%}" for share in (history.at_least, history.at_most) if share is not None)
+        said.append(f"{shares} of the median of the last {history.last}")
+    return f"{what} of a {bounds.over} is {', '.join(said)}"
+
+
 def _rules(spec: DatasetSpec) -> str:
     lines = [
         f"- from **{spec.source.system}**" + (f": {spec.source.description}" if spec.source.description else ""),
@@ -131,6 +167,7 @@ def _rules(spec: DatasetSpec) -> str:
         lines.append(f"- its snapshots are filed under the dates in `{spec.partition_date.column}`")
     if spec.freshness:
         lines.append(f"- late when nothing was published for {spec.freshness.max_age_hours:g} hours")
+    lines += [f"- rule **{one.name}** ({one.severity}): {rule(one)}" for one in spec.quality]
     return "\n".join(lines)
 
 

@@ -17,22 +17,24 @@ import dagster as dg
 
 from supply_lake.assets import report
 from supply_lake.assets.naming import (
-    CHECKS,
     CONSERVATION,
     CONTRACT,
     OUTAGE_TAG,
+    checks,
     lake_key,
     landing_key,
     op_name,
     publishes_pending,
 )
 from supply_lake.assets.samples import Sample, broken_rules, preview, rejected_rows
+from supply_lake.datasets.quality import Severity
 from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.errors import StoreUnavailable, SupplyLakeError
 from supply_lake.ingest.batches import run_pending
 from supply_lake.ingest.recurate import recurate
 from supply_lake.ingest.stores import Stores
 from supply_lake.landing.ledger import ObjectState
+from supply_lake.quality.verdict import Verdict
 from supply_lake.resources.workers import mark
 from supply_lake.snapshots.records import Batch, Status
 
@@ -112,6 +114,7 @@ class Curation:
         rejects = rejected_rows(self.stores.rejects, batches)
         yield self._contract(partition, batches, aside, rejects)
         yield self._conservation(partition, batches)
+        yield from self._rules(partition, batches)
         if report.snapshots_of(batches):
             self.published = True
             yield self._materialization(partition, batches, rejects)
@@ -128,14 +131,35 @@ class Curation:
             self.troubles.append(f"{self.spec.name} {partition}: rows landed are not published + rejected + deduplicated")
         return self._checked(CONSERVATION, partition, conserved, report.conservation_metadata(batches))
 
-    def _checked(self, name: str, partition: str, passed: bool, facts: dict[str, object]) -> dg.AssetCheckEvaluation:
+    def _rules(self, partition: str, batches: Sequence[Batch]) -> Iterator[Event]:
+        """The dataset's rules; one that was not asked, for the batch was refused before, has no evaluation."""
+        for rule in self.spec.quality:
+            verdicts = [one for batch in batches for one in batch.quality if one.rule == rule.name]
+            if verdicts:
+                yield self._checked(
+                    rule.name,
+                    partition,
+                    all(one.passed for one in verdicts),
+                    report.rule_metadata(verdicts),
+                    _severity(verdicts),
+                )
+
+    def _checked(
+        self,
+        name: str,
+        partition: str,
+        passed: bool,
+        facts: dict[str, object],
+        severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR,
+    ) -> dg.AssetCheckEvaluation:
         return dg.AssetCheckEvaluation(
             asset_key=lake_key(self.spec.name),
             check_name=name,
             passed=passed,
             metadata=facts,  # type: ignore[arg-type]
+            severity=severity,
             partition=partition,
-            blocking=True,
+            blocking=severity is dg.AssetCheckSeverity.ERROR,
         )
 
     def _materialization(self, partition: str, batches: Sequence[Batch], rejects: Sample) -> Event:
@@ -152,10 +176,17 @@ class Curation:
 
     def _outputs(self) -> Iterator[Event]:
         step = op_name(self.spec.name)
-        for check in CHECKS:
+        for check in checks(self.spec):
             yield dg.Output(None, output_name=f"{step}_{check}")
         if self.published:
             yield dg.Output(None, output_name=step, metadata=RECORDED_BY_HAND)
+
+
+def _severity(verdicts: Sequence[Verdict]) -> dg.AssetCheckSeverity:
+    """How grave a rule's check is: as its worst verdict; when all passed, as it would have been."""
+    failed = [one.severity for one in verdicts if not one.passed]
+    grave = Severity.REJECT in (failed or [one.severity for one in verdicts])
+    return dg.AssetCheckSeverity.ERROR if grave else dg.AssetCheckSeverity.WARN
 
 
 def _refusals(batches: Sequence[Batch]) -> list[str]:

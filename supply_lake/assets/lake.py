@@ -10,6 +10,7 @@ import dagster as dg
 
 from supply_lake.assets import contract
 from supply_lake.assets.naming import CONSERVATION, CONTRACT, lake_key, landing_key, op_name, partitions, pull_op_name
+from supply_lake.datasets.quality import Rule, Severity
 from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.resources.stores import LakeStores
 
@@ -59,7 +60,10 @@ def lake_asset(spec: DatasetSpec) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=op_name(spec.name),
         specs=[_published(spec)],
-        check_specs=[_check(spec, name) for name in _CHECKED],
+        check_specs=[
+            *(_check(spec, name, told) for name, told in _CHECKED.items()),
+            *(_rule(spec, rule) for rule in spec.quality),
+        ],
         backfill_policy=dg.BackfillPolicy.single_run(),
         pool=op_name(spec.name),
     )
@@ -88,9 +92,19 @@ def _published(spec: DatasetSpec) -> dg.AssetSpec:
     )
 
 
-def _check(spec: DatasetSpec, name: str) -> dg.AssetCheckSpec:
+def _checks(spec: DatasetSpec) -> list[dg.AssetCheckSpec]:
+    return [*(_check(spec, name, told) for name, told in _CHECKED.items()), *(_rule(spec, rule) for rule in spec.quality)]
+
+
+def _rule(spec: DatasetSpec, rule: Rule) -> dg.AssetCheckSpec:
+    """A rule's check; one that only warns blocks nothing."""
+    told = f"{rule.description} {contract.rule(rule)}".strip()
+    return _check(spec, rule.name, told, blocking=rule.severity is Severity.REJECT)
+
+
+def _check(spec: DatasetSpec, name: str, told: str, *, blocking: bool = True) -> dg.AssetCheckSpec:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.PreviewWarning)  # checks by partition: used knowingly, and held by tests
         return dg.AssetCheckSpec(
-            name, asset=lake_key(spec.name), description=_CHECKED[name], blocking=True, partitions_def=partitions(spec)
+            name, asset=lake_key(spec.name), description=told, blocking=blocking, partitions_def=partitions(spec)
         )

@@ -12,7 +12,6 @@ from supply_lake.datasets.spec import DatasetSpec
 
 CONTRACT = "contract"
 CONSERVATION = "conservation"
-CHECKS = (CONTRACT, CONSERVATION)
 LAKE = "lake"
 """First part of the keys of what is published."""
 ASSET_JOB = "__ASSET_JOB"
@@ -54,6 +53,11 @@ def lake_key(name: str) -> dg.AssetKey:
 def op_name(name: str) -> str:
     """The step that curates the dataset; also its pool, which production limits to one run at a time."""
     return f"lake__{name}"
+
+
+def checks(spec: DatasetSpec) -> list[str]:
+    """The names of the dataset's checks: those that every dataset has, and one for each of its rules."""
+    return [CONTRACT, CONSERVATION, *(rule.name for rule in spec.quality)]
 
 
 def pull_op_name(name: str) -> str:

@@ -15,6 +15,7 @@ from rich.filesize import decimal
 from supply_lake.assets.samples import Sample
 from supply_lake.assets.tables import table
 from supply_lake.datasets.spec import DatasetSpec
+from supply_lake.quality.verdict import Verdict
 from supply_lake.snapshots.records import Batch, Kind, Rows, Snapshot, SourceRecord, Status
 from supply_lake.snapshots.schema_versions import SchemaVersion
 
@@ -112,6 +113,26 @@ def contract_metadata(spec: DatasetSpec, batches: Sequence[Batch], reasons: Samp
     rejected = rejects.only("rejected")
     if rejected.rows:
         facts["rejected rows"] = rejected.table()
+    return facts
+
+
+def rule_metadata(verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    """A rule's figures on a landing date: those of its worst verdict, the newest of them; the UI draws them over time."""
+    worst = min(reversed(verdicts), key=lambda one: (one.passed, not one.refuses))
+    figures = {
+        "observed": worst.observed,
+        "at least": worst.at_least,
+        "at most": worst.at_most,
+        "rows": worst.rows,
+        "of rows": worst.of,
+        **{f"commit of {name}": commit for name, commit in worst.commits},
+    }
+    facts: dict[str, Any] = {name: value for name, value in figures.items() if value is not None}
+    if len(verdicts) == 1:
+        facts["told"] = worst.told
+    else:
+        failed = [one.told for one in verdicts if not one.passed]
+        facts["told"] = bullets([*failed, *(one.told for one in verdicts if one.passed)])
     return facts
 
 

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from supply_lake.cli.output import FOUR, as_json, four, moment, print_json, size, table
+from supply_lake.cli.output import FOUR, as_json, four, moment, print_json, size, span, table
 
 if TYPE_CHECKING:
     from supply_lake.lake import DatasetState
     from supply_lake.landing.ledger import LedgerEntry
+    from supply_lake.quality.verdict import Verdict
     from supply_lake.snapshots.records import Snapshot
 
 _STATES = ["pending", "done", "set_aside", "ignored", "refused", "replaced", "revoked"]
@@ -24,6 +25,8 @@ _STATES = ["pending", "done", "set_aside", "ignored", "refused", "replaced", "re
 @as_json
 def datasets(as_json: bool) -> None:
     """List every declared dataset: its commits, its live rows and bytes, and what waits in landing.
+
+    A dataset is late when its newest commit is older than its declared freshness allows; it says for how long.
 
     \b
     Example:
@@ -37,9 +40,19 @@ def datasets(as_json: bool) -> None:
         print_json([_dataset_json(state) for state in states])
         return
     table(
-        ["dataset", "mode", "commit", "committed at", "dates", "rows", "size", "pending"],
+        ["dataset", "mode", "commit", "committed at", "late", "dates", "rows", "size", "pending"],
         [
-            [s.spec.name, s.spec.mode, s.commit or None, moment(s.committed_at), s.partitions, s.rows, size(s.bytes), s.pending]
+            [
+                s.spec.name,
+                s.spec.mode,
+                s.commit or None,
+                moment(s.committed_at),
+                span(s.late) if s.late else "",
+                s.partitions,
+                s.rows,
+                size(s.bytes),
+                s.pending,
+            ]
             for s in states
         ],
     )
@@ -147,6 +160,8 @@ def _dataset_json(state: DatasetState) -> dict[str, Any]:
         "rows": state.rows,
         "bytes": state.bytes,
         "pending": state.pending,
+        "max_age_hours": spec.freshness.max_age_hours if spec.freshness else None,
+        "late_hours": round(state.late.total_seconds() / 3600, 2) if state.late else None,
     }
 
 
@@ -165,6 +180,11 @@ def _object_json(entry: LedgerEntry) -> dict[str, Any]:
         "reason": entry.reason,
         "first_seen": entry.first_seen.isoformat() if entry.first_seen else None,
     }
+
+
+def _rule(one: Verdict) -> list[str]:
+    """One rule's word on a snapshot."""
+    return [one.rule, str(one.severity), "yes" if one.passed else "NO", one.told]
 
 
 def _show(snapshot: Snapshot) -> None:
@@ -198,6 +218,9 @@ def _show(snapshot: Snapshot) -> None:
         ["source", "outcome", *FOUR, "deliveries", "reason"],
         [[s.key, s.outcome, *four(s.rows), s.deliveries, s.reason] for s in snapshot.sources],
     )
+    if snapshot.quality:
+        click.echo()
+        table(["rule", "severity", "passed", "observed"], [_rule(one) for one in snapshot.quality])
     if snapshot.columns:
         click.echo()
         table(["column", "type", "nulls", "min", "max"], [[c.name, c.type, c.nulls, c.min, c.max] for c in snapshot.columns])

@@ -83,11 +83,12 @@ def _report(batches: Sequence[Batch]) -> None:
 
 
 def _remarks(batches: Sequence[Batch]) -> Iterator[str]:
-    """Reasons and notes; what holds for many dates of a dataset is said once, with how often it held in all."""
+    """Reasons, warnings and notes; what holds for many dates of a dataset is said once, with how often it held in all."""
     dates: dict[tuple[str, str], list[dt.date]] = {}
     times: Counter[tuple[str, str]] = Counter()
     for batch in batches:
-        for text in filter(None, (batch.reason, *batch.notes)):
+        warnings = (f"warning of rule {one.rule}: {one.told}" for one in batch.warnings)
+        for text in filter(None, (batch.reason, *warnings, *batch.notes)):
             counted = _COUNTED.fullmatch(text)
             about = batch.dataset, counted[1] if counted else text
             dates.setdefault(about, []).append(batch.landing_date)

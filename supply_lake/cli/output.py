@@ -60,6 +60,14 @@ def moment(time: dt.datetime | None) -> str:
     return "" if time is None else f"{time.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S}Z"
 
 
+def span(time: dt.timedelta) -> str:
+    """A length of time as a person says it: minutes, hours or days."""
+    hours = time.total_seconds() / 3600
+    if hours >= 48:
+        return f"{hours / 24:.0f} days"
+    return f"{hours:.0f} h" if hours >= 1 else f"{hours * 60:.0f} min"
+
+
 def _told(cell: Cell) -> str:
     if cell is None:
         return ""

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
 import polars as pl
 
+from supply_lake.curate.barred import NONE, Barred
 from supply_lake.curate.cast import polars_type
 from supply_lake.curate.counts import PartitionRows, Rows
 from supply_lake.curate.delivery import Delivery
 from supply_lake.curate.evolve import Evolved, evolve
 from supply_lake.curate.read_rejects import Kept
+from supply_lake.curate.rejects import place
 from supply_lake.curate.schema import Schema
-from supply_lake.curate.settle import LivePart, Settled
+from supply_lake.curate.settle import LivePart, Settled, placed
 from supply_lake.curate.source import Source
 from supply_lake.curate.stage import LEFT, Options, Reading, SourceOutcome, leave, read_all
 from supply_lake.curate.terms import Terms
@@ -100,6 +102,18 @@ class Staged:
         """How many rows broke each rule, the most broken first."""
         return dict(self.reading.rules.most_common())
 
+    def broke(self, rule: str) -> tuple[int, str]:
+        """How many rows broke one of the dataset's conditions on rows, and where the first of them stands."""
+        found = sorted((src, one) for (name, src), one in self.reading.broke.items() if name == rule)
+        if not found:
+            return 0, ""
+        src, first = found[0]
+        return sum(one.rows for _, one in found), self.place(src, first.line)
+
+    def place(self, src: int, line: int | None) -> str:
+        """Where a good row came from, by its ``_src`` and ``_line``."""
+        return place(self.reading.names[src], line)
+
     @cached_property
     def notes(self) -> tuple[str, ...]:
         """What was skipped, coerced, added or passed over."""
@@ -123,6 +137,10 @@ class Staged:
     def _evolved(self, published: Schema | None) -> Evolved:
         return evolve(self.spec, published, self.reading.drift, self.reading.names, self.reading.good)
 
+    def good(self, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+        """Some columns of the good rows, with ``duels.PLACE``, in the order of delivery; again whenever it is asked for."""
+        return (frame for _, frame in placed(self.reading, columns))
+
     def keys(self) -> pl.DataFrame:
         """The distinct primary keys of the good rows."""
         kinds = self._as_read.kinds
@@ -141,6 +159,7 @@ class Staged:
         self,
         live: Sequence[LivePart],
         published: Schema | None = None,
+        barred: Barred = NONE,
         *,
         delivery: Delivery | None = None,
         adds: bool = False,
@@ -148,14 +167,24 @@ class Staged:
         """Pass 2: the good rows against each other, and against live rows that take part.
 
         :param published: what was published last; another run may have published since the rows were read
+        :param barred: good rows that a rule sets aside
         :param delivery: when the rows were delivered, if that is not now
         :param adds: live rows stay where they are, but for partitions in which one of them loses
         """
-        return Settled(self.spec, self.reading, self.evolved(published), live, self._scratch, delivery=delivery, adds=adds)
+        return Settled(
+            self.spec,
+            self.reading,
+            self.evolved(published),
+            live,
+            self._scratch,
+            barred=barred,
+            delivery=delivery,
+            adds=adds,
+        )
 
-    def refuse(self, reason: str) -> Settled:
+    def refuse(self, reason: str, barred: Barred = NONE) -> Settled:
         """Instead of pass 2: nothing is published, and every good row is set aside with the reason."""
-        return Settled(self.spec, self.reading, self._as_read, (), self._scratch, refused=reason)
+        return Settled(self.spec, self.reading, self._as_read, (), self._scratch, refused=reason, barred=barred)
 
     def __enter__(self) -> Staged:
         return self

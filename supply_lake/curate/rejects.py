@@ -81,6 +81,13 @@ def from_good_rows(rows: pl.DataFrame, reason: str) -> pl.DataFrame:
     return _from_rows(rows, REJECTED, pl.lit(reason))
 
 
+def from_barred(rows: pl.DataFrame, reasons: pl.Series) -> pl.DataFrame:
+    """Good rows that a rule on more than the row set aside, in the form of ``from_good_rows``, each with its own reasons."""
+    if not rows.height:
+        return pl.DataFrame(schema=SCHEMA)
+    return _from_rows(rows, REJECTED, pl.lit("")).with_columns(reasons.cast(pl.List(REASON)).alias("reasons"))
+
+
 def from_duplicates(rows: pl.DataFrame) -> pl.DataFrame:
     """Rows that lost against another row of their key; ``_winner`` tells against which."""
     return _from_rows(rows, DEDUPLICATED, pl.col("_winner"))
@@ -104,6 +111,11 @@ def _table(outcome: str, form: Form, told: pl.DataFrame, values: pl.DataFrame) -
     given = {"outcome": pl.lit(outcome), "form": pl.lit(str(form)), "header": pl.lit(None), "exact": pl.lit(None)}
     frame = told.with_columns(as_json(values).alias("raw"))
     return frame.select(given.get(name, pl.col(name)).cast(kind).alias(name) for name, kind in SCHEMA.items())
+
+
+def place(source: str, line: int | None) -> str:
+    """Where a row came from, as a person looks for it: ``orders/2026/11/01/a.csv:7``."""
+    return source if line is None else f"{source}:{line}"
 
 
 def as_json(frame: pl.DataFrame) -> pl.Series:

@@ -20,9 +20,11 @@ import pyarrow.parquet as pq
 
 from supply_lake.curate import rejects
 from supply_lake.curate.align import fingerprint, held_in, typed
+from supply_lake.curate.barred import NONE, Barred
+from supply_lake.curate.cast import polars_type
 from supply_lake.curate.counts import PartitionRows, Rows
 from supply_lake.curate.delivery import PLACES, Delivery
-from supply_lake.curate.duels import losers
+from supply_lake.curate.duels import PLACE, losers
 from supply_lake.curate.evolve import Evolved
 from supply_lake.curate.schema import LINEAGE
 from supply_lake.curate.stage import Reading
@@ -54,6 +56,7 @@ class Settled:
     live: Sequence[LivePart]
     scratch: Path
     refused: str = ""
+    barred: Barred = NONE
     delivery: Delivery | None = None
     adds: bool = False
 
@@ -91,13 +94,13 @@ class Settled:
     ) -> PartitionRows:
         by_source: dict[str, Rows] = {}
         for at, part in enumerate(self.reading.parts):
-            landed, gone = staged.get((at, date), 0), lost.get((at, date), 0)
+            landed, gone, barred = staged.get((at, date), 0), lost.get((at, date), 0), self.barred.counts[at, date]
             if landed:
                 key = self.reading.outcomes[part.owner].key
                 by_source[key] = by_source.get(key, Rows()) + Rows(
                     landed=landed,
-                    published=0 if self.refused else landed - gone,
-                    rejected=landed if self.refused else 0,
+                    published=0 if self.refused else landed - gone - barred,
+                    rejected=landed if self.refused else barred,
                     deduplicated=0 if self.refused else gone,
                 )
         rows = sum(by_source.values(), Rows())
@@ -124,17 +127,50 @@ class Settled:
         for at, ordinals in self._staged_places():
             if any(day == date for _, day in good.shares(at)):
                 frame = good.get(at)
-                keep = ~self._lost_mask(ordinals) & (frame["_date"] == date)
+                keep = self._staying(ordinals) & (frame["_date"] == date)
                 if keep.any():
                     yield self._published(frame.filter(keep))
+
+    def standing(self, columns: Sequence[str], *, date: dt.date | None = None, new: bool = False) -> Iterator[pl.DataFrame]:
+        """Some columns of the rows of the new snapshots, of one partition or of all, with ``duels.PLACE``.
+
+        What is carried over has negative ordinals. Rows that a tombstone hides are no rows here.
+
+        :param new: only rows that this batch brings
+        """
+        kinds = self._kinds_of(columns)
+        for part, ordinals, frame in () if new else self._live_frames([*columns, "_line", "_deleted"]):
+            if date in (None, part.partition) and self.carries(part.partition):
+                rows = _placed_live(typed(frame, kinds), part, ordinals, frame)
+                yield rows.filter(~self._lost_mask(ordinals) & _visible(frame))
+        for ordinals, frame in placed(self.reading, [*(self.evolved.keys[name] for name in kinds), "_deleted"]):
+            keep = self._staying(ordinals) & _visible(frame)
+            rows = typed(frame, kinds, self.evolved.keys).with_columns(frame[name] for name in PLACE)
+            yield rows.filter(keep if date is None else keep & (frame["_date"] == date))
+
+    def types_of(self, columns: Sequence[str]) -> dict[str, pl.DataType]:
+        """The types of some columns in what is published, which hold the values of live rows too."""
+        return {name: polars_type(kind) for name, kind in self._kinds_of(columns).items()}
+
+    def _kinds_of(self, columns: Sequence[str]) -> dict[str, DataType]:
+        return {name: self._published_kinds[name] for name in columns}
+
+    def _staying(self, ordinals: pl.Series) -> pl.Series:
+        """Which of these staged rows are published."""
+        return ~(self._lost_mask(ordinals) | self.barred.mask(ordinals))
 
     def rejects(self) -> Iterator[pl.DataFrame]:
         """Every row that is set aside, in the rejects schema."""
         yield from self.reading.aside
         good = self.reading.good
         for at, ordinals in self._staged_places():
+            barred = self.barred.mask(ordinals)
+            if barred.any():
+                frame = good.get(at).filter(barred)
+                yield rejects.from_barred(self._published(frame), self.barred.reasons(ordinals.filter(barred), frame))
             if self.refused:
-                yield rejects.from_good_rows(self._published(good.get(at)), f"the batch is rejected: {self.refused}")
+                frame = self._published(good.get(at).filter(~barred))
+                yield rejects.from_good_rows(frame, f"the batch is rejected: {self.refused}")
                 continue
             lost = self._lost_mask(ordinals)
             if lost.any():
@@ -225,18 +261,16 @@ class Settled:
         kinds = {name: self._published_kinds[name] for name in names}
         if order is not None and order not in keys:
             kinds[order] = self.evolved.kinds[order]  # what it once was may not be in order: text is not, of numbers
-        lineage = ["_line", "_source", "_snapshot_id"] if self.delivery else ["_line"]
-        for part, ordinals, frame in self._live_frames([*names, *lineage]):
-            nobody, date = pl.lit(-1, pl.Int32).alias("_src"), pl.lit(part.partition).alias("_date")
-            came = self.delivery.of_live(frame) if self.delivery else []
-            yield typed(frame, kinds, loose=order).with_columns(ordinals, nobody, frame["_line"], date, *came)
-        good = self.reading.good
-        staged = [self.evolved.keys[name] for name in names]
-        for at, ordinals in self._staged_places():
-            frame = good.get(at, [*staged, "_src", "_line", "_date"])
-            places = [ordinals, frame["_src"], frame["_line"], frame["_date"]]
-            came = self.delivery.of_staged(self._names_of(frame)) if self.delivery else []
-            yield typed(frame, kinds, self.evolved.keys).with_columns(*places).with_columns(*came)
+        for part, ordinals, frame in self._live_frames(
+            [*names, "_line", *(["_source", "_snapshot_id"] if self.delivery else [])]
+        ):
+            rows = _placed_live(typed(frame, kinds, loose=order), part, ordinals, frame)
+            yield rows.with_columns(self.delivery.of_live(frame)) if self.delivery else rows
+        for ordinals, frame in placed(self.reading, [self.evolved.keys[name] for name in names]):
+            rows = typed(frame, kinds, self.evolved.keys).with_columns(frame[name] for name in PLACE)
+            if self.delivery:
+                rows = rows.with_columns(self.delivery.of_staged(self._names_of(frame)))
+            yield rows.filter(~self.barred.mask(ordinals)) if self.barred else rows
 
     @cached_property
     def _lost(self) -> np.ndarray:
@@ -290,3 +324,26 @@ class Settled:
         for src, date, rows in frame.rows():
             found[src, date] += rows
         return dict(found)
+
+
+def placed(reading: Reading, columns: Sequence[str]) -> Iterator[tuple[pl.Series, pl.DataFrame]]:
+    """Every staged frame in the order of delivery: its ordinals, and those of the columns that it has, with ``duels.PLACE``."""
+    first = 0
+    for at in range(len(reading.good)):
+        frame = reading.good.get(at, [*columns, "_src", "_line", "_date"])
+        ordinals = pl.int_range(first, first + frame.height, eager=True).alias("_ordinal")
+        yield ordinals, frame.with_columns(ordinals)
+        first += frame.height
+
+
+def _placed_live(rows: pl.DataFrame, part: LivePart, ordinals: pl.Series, frame: pl.DataFrame) -> pl.DataFrame:
+    """Rows of a live frame with ``duels.PLACE``."""
+    source, date = pl.lit(-1, pl.Int32).alias("_src"), pl.lit(part.partition).alias("_date")
+    return rows.with_columns(ordinals, source, frame["_line"], date)
+
+
+def _visible(frame: pl.DataFrame) -> pl.Series:
+    """Which rows no tombstone hides."""
+    if "_deleted" not in frame.columns:
+        return pl.repeat(True, frame.height, dtype=pl.Boolean, eager=True)
+    return ~frame["_deleted"].fill_null(False)

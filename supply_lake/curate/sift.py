@@ -18,6 +18,7 @@ import polars as pl
 from supply_lake.curate import meet, rejects
 from supply_lake.curate.cast import Failure, polars_type, without_nulls
 from supply_lake.curate.columns import Matching, match
+from supply_lake.curate.conditions import Broke, Conditions
 from supply_lake.curate.contract import FAILURES, broken, judging, key_problems
 from supply_lake.curate.drift import Drift, differences
 from supply_lake.curate.kinds import as_found, data_type
@@ -26,6 +27,7 @@ from supply_lake.curate.raw import RawChunk
 from supply_lake.curate.terms import Terms, retyped
 from supply_lake.curate.totals import Sum, sums_of
 from supply_lake.datasets.column import Column
+from supply_lake.datasets.condition import PARTITION_DATE
 from supply_lake.datasets.types import parse_type
 
 OPTIONAL_COLUMNS = ("json", "jsonl")
@@ -47,6 +49,7 @@ class Sifted:
     rules: Counter[str] = field(default_factory=Counter)
     notes: Counter[str] = field(default_factory=Counter)
     drift: Drift = field(default_factory=Drift)
+    broke: dict[tuple[str, int], Broke] = field(default_factory=dict)
     sums: list[Sum] = field(default_factory=list)
 
 
@@ -55,6 +58,7 @@ class Sifter:
 
     def __init__(self, terms: Terms, landing_date: dt.date) -> None:
         self.terms, self.spec, self.landing_date = terms, terms.spec, landing_date
+        self.conditions = Conditions(self.spec)
         self._declared = [column.name for column in self.spec.columns]
         optional = self.spec.format.type in OPTIONAL_COLUMNS
         self._match = lru_cache(maxsize=256)(partial(match, self.spec, optional=optional, known=terms.known))
@@ -80,6 +84,10 @@ class Sifter:
             [*cast.values.values(), *(self._extra(raw[one]).alias(key) for key, one in matching.extras.items())]
         )
         failures = self._judge(cast, typed, raw, matching)
+        broke: dict[tuple[str, int], Broke] = {}
+        if self.conditions and not matching.problem:
+            broken_conditions, broke = self._judge_rows(typed, chunk.lines, src)
+            failures = pl.concat([failures, broken_conditions])
         aside = rejects.from_bad_records(names, chunk.bad)
         if failures.height:
             keys = pl.Series("source", names, pl.String).gather(src)
@@ -90,6 +98,7 @@ class Sifter:
             landed=raw.height + len(chunk.bad),
             rules=_rules(failures, chunk),
             notes=Counter(chunk.notes) + cast.notes,
+            broke=broke,
             drift=differences(self.terms, raw, src, matching=matching, cast=cast, failed=failures["row"]),
             sums=sums_of(self.spec, typed, src),
         )
@@ -129,6 +138,14 @@ class Sifter:
             later = later.join(failures.select("row", "column"), on=["row", "column"], how="anti", nulls_equal=True)
         return pl.concat([failures, _with_raw_values(later, raw, matching)])
 
+    def _judge_rows(
+        self, typed: pl.DataFrame, lines: pl.Series, src: pl.Series
+    ) -> tuple[pl.DataFrame, dict[tuple[str, int], Broke]]:
+        """Failures of the dataset's conditions on rows, and how many rows broke each, warnings included."""
+        dated = typed.with_columns(self._date().alias(PARTITION_DATE))
+        broken_conditions = self.conditions.broken(dated)
+        return self.conditions.failures(broken_conditions, dated), self.conditions.tally(broken_conditions, lines, src)
+
     def _undated(self, typed: pl.DataFrame) -> pl.DataFrame:
         column = self.spec.partition_date.column
         if column is None or not typed[column].has_nulls():
@@ -143,10 +160,14 @@ class Sifter:
             frame = frame.filter(ok)
         return frame.with_columns(*self._marks())
 
+    def _date(self) -> pl.Expr:
+        """The partition date of a row."""
+        column = self.spec.partition_date.column
+        return pl.lit(self.landing_date) if column is None else pl.col(column).cast(pl.Date)
+
     def _marks(self) -> list[pl.Expr]:
-        column, tombstone = self.spec.partition_date.column, self.spec.tombstone
-        date = pl.lit(self.landing_date) if column is None else pl.col(column).cast(pl.Date)
-        marks = [date.alias("_date")]
+        tombstone = self.spec.tombstone
+        marks = [self._date().alias("_date")]
         if tombstone is not None:
             text = pl.col(tombstone.column).cast(pl.String)
             marks.append(text.is_in(list(tombstone.values)).fill_null(False).alias("_deleted"))

@@ -22,8 +22,9 @@ from pathlib import Path
 
 import polars as pl
 
-from supply_lake.curate import rejects, totals
+from supply_lake.curate import conditions, rejects, totals
 from supply_lake.curate.archive import files_in
+from supply_lake.curate.conditions import Broke
 from supply_lake.curate.drift import Drift
 from supply_lake.curate.raw import BadRecord, EmptyObject, RawChunk, Readable, Told
 from supply_lake.curate.read_csv import CsvReader
@@ -81,7 +82,8 @@ class Reading:
     """The result of pass 1. ``good`` and ``aside`` are spools of frames; the other fields count and tell.
 
     ``_src`` of the good rows counts ``parts``; ``names`` has what the rows of each say they come from. ``drift`` is what the
-    files have that the contract does not, by part.
+    files have that the contract does not, by part. ``broke`` counts rows by the condition that they break and their part,
+    whether it rejects or warns.
     """
 
     good: Spool
@@ -93,6 +95,7 @@ class Reading:
     rules: Counter[str] = field(default_factory=Counter)
     notes: Counter[str] = field(default_factory=Counter)
     drift: Drift = field(default_factory=Drift)
+    broke: dict[tuple[str, int], Broke] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +268,7 @@ def _keep(reading: Reading, sifted: Sequence[Sifted]) -> None:
         reading.rules.update(one.rules)
         reading.notes.update(one.notes)
         reading.drift.update(one.drift)
+        conditions.add(reading.broke, one.broke)
         for part, column, total in one.sums:
             reading.sums[part, column] += total
 
@@ -276,6 +280,7 @@ def leave(reading: Reading, keys: Collection[str]) -> None:
     """Take these objects out as if they had not been given; they must have no good rows."""
     parts = [at for at, part in enumerate(reading.parts) if reading.outcomes[part.owner].key in keys]
     reading.drift.forget(parts)
+    _forget_broken_conditions(reading, parts)
     _filter(reading.aside, ~pl.col("source").is_in([*keys, *(reading.names[at] for at in parts)]))
     for one in reading.outcomes:
         if one.key in keys:
@@ -306,6 +311,7 @@ def _drop_broken(reading: Reading) -> None:
         return
     parts = [at for at, part in enumerate(reading.parts) if part.owner in broken]
     reading.drift.forget(parts)
+    _forget_broken_conditions(reading, parts)
     _filter(reading.good, ~pl.col("_src").is_in(parts))
     _filter(reading.aside, ~pl.col("source").is_in([reading.names[at] for at in parts]))
     keys = [one.key for one in reading.outcomes]
@@ -317,6 +323,10 @@ def _drop_broken(reading: Reading) -> None:
     if unreadable:
         reading.aside.append(rejects.from_bad_records(keys, unreadable))
         reading.rules.update(["the object cannot be read"] * len(unreadable))
+
+
+def _forget_broken_conditions(reading: Reading, parts: Collection[int]) -> None:
+    reading.broke = {(rule, at): one for (rule, at), one in reading.broke.items() if at not in parts}
 
 
 def _refuse_unread_columns(reading: Reading) -> None:

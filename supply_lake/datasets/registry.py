@@ -1,9 +1,9 @@
 """The datasets folder → every declared dataset, or one error that lists all that is wrong with it.
 
 What belongs here: reading dataset files, turning each fault into ``file:line: what; remedy``, and the rules between
-datasets (one file a dataset, no landing key that two of them take). What does not: the fields (``spec``), YAML as such
-(``declaration``) and the wording of faults (``faults``). Every Dagster run loads the registry, so this costs no pandas,
-polars, pandera or pyarrow.
+datasets (one file a dataset, no landing key that two of them take, references that lead somewhere). What does not: the fields
+(``spec``), YAML as such (``declaration``) and the wording of faults (``faults``). Every Dagster run loads the registry, so this
+costs no pandas, polars, pandera or pyarrow; it costs DuckDB only where a dataset has a condition on rows.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import difflib
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from supply_lake.datasets import declaration
-from supply_lake.datasets.declaration import DeclarationError
+from supply_lake.datasets.declaration import Declaration, DeclarationError
 from supply_lake.datasets.faults import sentences
+from supply_lake.datasets.quality import References
 from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.errors import SpecError, UnknownDataset
 
@@ -53,6 +54,17 @@ class Registry(Mapping[str, DatasetSpec]):
         except KeyError:
             raise UnknownDataset(self._unknown(name)) from None
 
+    def depth(self, name: str) -> int:
+        """How many datasets, one referring to the next, have to be there before this one is complete; 0 without references."""
+        return self._depth(name, frozenset())
+
+    def _depth(self, name: str, on_the_way: frozenset[str]) -> int:
+        others = (
+            {rule.references.dataset for rule in self._specs[name].quality if rule.references} if name in self._specs else ()
+        )
+        further = [self._depth(other, on_the_way | {name}) for other in others if other not in on_the_way | {name}]
+        return 1 + max(further) if further else 0
+
     def file(self, name: str) -> Path:
         """The file that declares the dataset."""
         return self.folder / f"{name}{_SUFFIX}"
@@ -69,16 +81,20 @@ def load_registry(folder: Path) -> Registry:
     :raises SpecError: with one line for every fault of every file
     """
     files = _files(folder)
-    specs: list[DatasetSpec] = []
+    found: list[tuple[DatasetSpec, Declaration]] = []
     faults: list[str] = []
+    broken: set[str] = set()
     for path in files:
         if path.name.startswith(".") or path.suffix not in (_SUFFIX, ".yml"):
             continue
         try:
-            specs.append(load_spec(path))
+            found.append(_told(path))
         except SpecError as error:
             faults.append(str(error))
+            broken.add(path.stem)
+    specs = [spec for spec, _ in found]
     faults += _shared_keys(specs, folder)
+    faults += _lost_references(found, broken, folder)
     if faults:
         raise SpecError("\n".join(faults))
     return Registry(specs, folder)
@@ -89,11 +105,7 @@ def load_spec(path: Path) -> DatasetSpec:
 
     :raises SpecError: ``file:line: what; remedy``, one line for every fault
     """
-    try:
-        return _load(path)
-    except DeclarationError as error:
-        shown = _shown(path)
-        raise SpecError("\n".join(f"{shown}:{line}: {text}" for line, text in sorted(error.problems))) from None
+    return _told(path)[0]
 
 
 def json_schema() -> dict[str, Any]:
@@ -106,7 +118,16 @@ def json_schema_text() -> str:
     return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
-def _load(path: Path) -> DatasetSpec:
+def _told(path: Path) -> tuple[DatasetSpec, Declaration]:
+    """The dataset and where its file says what; faults as a ``SpecError``."""
+    try:
+        return _load(path)
+    except DeclarationError as error:
+        shown = _shown(path)
+        raise SpecError("\n".join(f"{shown}:{line}: {text}" for line, text in sorted(error.problems))) from None
+
+
+def _load(path: Path) -> tuple[DatasetSpec, Declaration]:
     if path.suffix != _SUFFIX:
         raise DeclarationError([(1, f"dataset files end in {_SUFFIX}; rename it to {path.stem}{_SUFFIX}")])
     declared = declaration.parse(_text(path))
@@ -117,7 +138,7 @@ def _load(path: Path) -> DatasetSpec:
     if spec.name != path.stem:
         text = f"the dataset is called {spec.name!r} and its file {path.name}; rename the file to {spec.name}{_SUFFIX}"
         raise DeclarationError([(declared.line(("name",)), text)])
-    return spec
+    return spec, declared
 
 
 def _files(folder: Path) -> list[Path]:
@@ -150,6 +171,38 @@ def _shared_keys(specs: list[DatasetSpec], folder: Path) -> list[str]:
         for one, two in combinations(specs, 2)
         if one.key_pattern.overlaps(two.key_pattern)
     ]
+
+
+def _lost_references(found: Sequence[tuple[DatasetSpec, Declaration]], broken: Set[str], folder: Path) -> list[str]:
+    """A fault for every `references` rule that leads nowhere. Into a file that is broken itself none can be told."""
+    specs = {spec.name: spec for spec, _ in found}
+    faults = []
+    for spec, declared in found:
+        for index, rule in enumerate(spec.quality):
+            if rule.references is None or rule.references.dataset in broken:
+                continue
+            text = _lost(spec, rule.references, specs)
+            if text:
+                line = declared.line(("quality", index, "references"))
+                faults.append(f"{_shown(folder / (spec.name + _SUFFIX))}:{line}: {text}")
+    return faults
+
+
+def _lost(spec: DatasetSpec, rule: References, specs: Mapping[str, DatasetSpec]) -> str:
+    """Why the reference leads nowhere; empty when it leads somewhere."""
+    if rule.dataset == spec.name:
+        return "a `references` rule looks into another dataset, not into its own; `row` and `unique` are for its own rows"
+    other = specs.get(rule.dataset)
+    if other is None:
+        near = difflib.get_close_matches(rule.dataset, specs, n=1)
+        remedy = f"did you mean {near[0]}?" if near else "declare it, or take the rule out"
+        return f"no dataset is called {rule.dataset!r}; {remedy}"
+    for our, their in rule.pairs:
+        if their not in other.types:
+            return f"dataset {other.name} has no column {their!r}; name its columns under `their`, in the order of `columns`"
+        if not spec.types[our].compares_with(other.types[their]):
+            return f"column {our!r} is {spec.types[our]} and {other.name}'s {their!r} is {other.types[their]}; they never match"
+    return ""
 
 
 def _shown(path: Path) -> str:

@@ -20,8 +20,10 @@ from pydantic_core import PydanticCustomError
 from supply_lake.datasets.column import Column, check_problems
 from supply_lake.datasets.format import Format
 from supply_lake.datasets.model import Cron, Declared, Names, PythonName
+from supply_lake.datasets.quality import Rule, rule_problems
 from supply_lake.datasets.source import Source, pull_problems
 from supply_lake.datasets.totals import ExpectTotal, total_problems
+from supply_lake.datasets.types import DataType
 from supply_lake.storage.layout import KeyPattern
 
 NAME = r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$"  # `__` sets apart the views `<name>__rows` and `<name>__rejects`
@@ -117,6 +119,7 @@ class DatasetSpec(Declared):
     row_checks: tuple[PythonName, ...] = Field(
         (), description="`module:function` taking a polars DataFrame, giving a boolean Series."
     )
+    quality: tuple[Rule, ...] = Field((), description="Rules beyond single columns; each is a check of its own.")
     expect_total: ExpectTotal | None = Field(
         None, description="Control totals that every file carries; a file that disagrees with its own is set aside whole."
     )
@@ -133,7 +136,7 @@ class DatasetSpec(Declared):
     @model_validator(mode="after")
     def _fields_agree(self) -> DatasetSpec:
         problems = [*self._column_problems(), *self._reference_problems()]
-        problems = problems or [*self._key_problems(), *self._landing_problems()]
+        problems = problems or [*self._key_problems(), *self._landing_problems(), *self._rule_problems()]
         problems = problems or [*self._pull_problems()]
         if problems:
             text = "; ".join(text for _, text in problems)
@@ -196,6 +199,10 @@ class DatasetSpec(Declared):
         if self.tombstone and kind and (kind.nested or kind.name == "binary"):
             yield ("tombstone", "column"), f"`tombstone.column` {self.tombstone.column!r} is {kind}; it takes plain values"
 
+    def _rule_problems(self) -> Iterator[Problem]:
+        for where, text in rule_problems(self.quality, self.types, self.partition_date.column):
+            yield ("quality", *where), text
+
     def _landing_problems(self) -> Iterator[Problem]:
         try:
             self.key_pattern  # noqa: B018 - a pattern that cannot be used is an error of the declaration
@@ -217,6 +224,11 @@ class DatasetSpec(Declared):
             if column.name == name:
                 return column
         raise KeyError(name)
+
+    @property
+    def types(self) -> dict[str, DataType]:
+        """The declared columns' types by name, in order."""
+        return {column.name: column.dtype for column in self.columns}
 
     def is_nullable(self, column: Column) -> bool:
         """Whether null is allowed: as declared, else no for key columns and yes for others."""

@@ -45,6 +45,14 @@ class DataType(BaseModel):
         inner = [self.item] if self.item else [kind for _, kind in self.fields]
         return self.name not in ("null", "map") and all(kind.declarable for kind in inner)
 
+    def compares_with(self, other: DataType) -> bool:
+        """Whether values of the two can be equal: whole numbers of any width can, and decimals of any scale."""
+        return self._family == other._family
+
+    @property
+    def _family(self) -> str:
+        return "int" if self.name.startswith(("int", "uint")) else "text" if self.name in ("string", "json") else self.name
+
     def can_hold(self, value: object) -> bool:
         """Whether a value as YAML writes it can be compared with values of this type."""
         number = isinstance(value, (int, float)) and not isinstance(value, bool)

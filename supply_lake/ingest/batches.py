@@ -12,8 +12,9 @@ from collections.abc import Sequence
 
 from supply_lake.datasets.spec import DatasetSpec, Mode
 from supply_lake.errors import AlreadyPublished, StoreUnavailable, SupplyLakeError
-from supply_lake.ingest.publish import Work, run_batch
+from supply_lake.ingest.publish import run_batch
 from supply_lake.ingest.stores import Stores
+from supply_lake.ingest.work import Work
 from supply_lake.landing.ledger import LedgerEntry
 from supply_lake.snapshots.records import Batch
 

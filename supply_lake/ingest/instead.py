@@ -75,6 +75,7 @@ class Writer:
             columns=origin.columns,
             schema_fingerprint=origin.schema_fingerprint,
             schema_version=origin.schema_version,
+            measures=origin.measures,
             restores=origin.restores or origin.id,
             delivered_in=origin.delivery,
             mode=origin.mode,

@@ -1,53 +1,41 @@
-"""One batch, from object versions to a commit: stage, decide, settle, write, commit.
+"""One batch, from object versions to a commit: stage, decide, settle, audit, write, commit.
 
 What belongs here: the sequence, and the decision whether a batch is published. What does not: choosing the objects
 (``batches``, ``replay``, ``recurate``), telling the numbers apart (``accounts``), the live rows that a batch meets (``peers``),
-reading and validating rows (``curate``), and the atomicity of the commit (the metadata store).
+reading and validating rows (``curate``), what the dataset's rules say (``audit``), files and records (``writing``), and the
+atomicity of the commit (the metadata store).
 
 Nothing written before the commit can be seen by a reader: files of a snapshot that was never committed are unreachable.
 """
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from functools import partial
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-from supply_lake.curate.curate import LivePart, Options, Settled, Staged, stage
-from supply_lake.datasets.spec import DatasetSpec, KeyScope, Mode
+from supply_lake.curate.barred import Barred
+from supply_lake.curate.curate import Options, Settled, Staged, stage
+from supply_lake.datasets.spec import KeyScope, Mode
 from supply_lake.errors import CommitConflict
-from supply_lake.ingest.accounts import Accounts, Share
-from supply_lake.ingest.again import Again
+from supply_lake.ingest.accounts import Accounts
+from supply_lake.ingest.after_commit import AfterCommit, live_part
+from supply_lake.ingest.audit import Audit, Findings, for_rows_alone
 from supply_lake.ingest.content import Intake, beside, inspect
 from supply_lake.ingest.peers import Peers, peers
 from supply_lake.ingest.stores import Stores
-from supply_lake.landing.pull import provenance
-from supply_lake.snapshots.parquet import ROWS_PER_REJECTS_GROUP, write_parts
-from supply_lake.snapshots.records import Batch, DataFile, Kind, Outcome, Snapshot, Status
+from supply_lake.ingest.work import Work
+from supply_lake.ingest.writing import Writing
+from supply_lake.snapshots.records import Batch, Kind, Outcome, Snapshot, Status
 from supply_lake.snapshots.schema_versions import ProposedSchema, SchemaVersion
 from supply_lake.snapshots.store import Proposal
-from supply_lake.storage.layout import new_snapshot_id, snapshot_dir
-from supply_lake.storage.object_store import ObjectVersion
+from supply_lake.storage.layout import new_snapshot_id
 from supply_lake.storage.scratch import scratch_folder
 
 COMMIT_TRIES = 20
 NOTHING_NEW = "every row is already live, or older than the live row of its key"
+STILL_BAD = "every row of it still breaks the contract"
 
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What one batch takes in. ``again`` is set when that was delivered with an earlier batch."""
-
-    spec: DatasetSpec
-    landing_date: dt.date
-    objects: tuple[ObjectVersion, ...]
-    deliveries: dict[str, int] = field(default_factory=dict)
-    run_id: str = ""
-    attempt: int = 1
-    kind: Kind = Kind.INGEST
-    again: Again | None = None
+Refusal = tuple[Status, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +82,14 @@ def carry_out(stores: Stores, work: Work) -> Done:
         ) as staged,
     ):
         bad = staged.rows_rejected
-        if work.again and not work.again.together:
+        if work.by_object:
             staged.leave_what_is_still_bad()
         sources = work.again.kept_sources if work.again else ()
         accounts = Accounts(stores.landing, work.objects, work.deliveries, intake.skipped, staged.sources, kept=sources)
         notes = (*intake.notes, *staged.notes, *_beside(stores, work, intake))
-        batch = _Publication(stores, work, staged=staged, accounts=accounts, batch_id=batch_id, notes=notes).run()
+        audit = Audit(stores, for_rows_alone(work.spec) if work.by_object else work.spec, staged, scratch)
+        writing = Writing(stores, work, accounts, batch_id, notes)
+        batch = _Publication(stores, work, staged=staged, accounts=accounts, audit=audit, writing=writing).run()
         return Done(batch, staged.check_figures, left=bad - staged.rows_rejected)
 
 
@@ -118,23 +108,25 @@ class _Publication:
     """The second half of a batch, after its rows are staged."""
 
     def __init__(
-        self, stores: Stores, work: Work, *, staged: Staged, accounts: Accounts, batch_id: str, notes: tuple[str, ...]
+        self, stores: Stores, work: Work, *, staged: Staged, accounts: Accounts, audit: Audit, writing: Writing
     ) -> None:
         self.stores, self.work, self.staged, self.accounts = stores, work, staged, accounts
-        self.batch_id, self.notes, self.spec, self.again = batch_id, notes, work.spec, work.again
+        self.audit, self.writing, self.spec, self.again = audit, writing, work.spec, work.again
         keys = accounts.keys
         self.taken_up = tuple(one for one in self.again.taken_up if one.object.key in keys) if self.again else ()
         kept = [one.object for one in self.taken_up if self.again and one.object.key in self.again.kept.keys]
         self.objects = (*(one for one in work.objects if one.key in keys), *kept)
-        self._pulls = provenance(stores.landing, work.spec, accounts.digests)
-        self._version: SchemaVersion | None = None
 
     def run(self) -> Batch:
-        refusal = self._refusal()
+        findings = self.audit.of_conditions(Findings())
+        refusal = self._refusal(findings)
+        if not refusal:
+            findings = self.audit.of_references(findings)
+            refusal = self._refusal(findings)
         if refusal:
-            return self._refuse(*refusal)
+            return self._refuse(findings, *refusal)
         for _ in range(COMMIT_TRIES):
-            batch = self._try()
+            batch = self._try(findings)
             if batch is not None:
                 return batch
         raise CommitConflict(
@@ -142,170 +134,119 @@ class _Publication:
             f"{self.work.landing_date} again when fewer writers are at work"
         )
 
-    def _try(self) -> Batch | None:
+    def _try(self, findings: Findings) -> Batch | None:
         """Build the commit on what is live now, and commit it; ``None`` when another writer moved what it was built on."""
-        # Keys of the whole dataset may turn up under any date, so any commit moves what they were compared with.
-        commit = self.stores.metadata.last_commit(self.spec.name) if self.spec.key_scope is KeyScope.DATASET else None
-        self._version = self.stores.metadata.schema(self.spec.name)
-        met = peers(self.stores, self.spec, self.staged, self.work.kind, self.again)
-        if met.refusal:
-            return self._refuse(Status.REJECTED, met.refusal)
-        settled = self._settle(met)
-        if settled.problem:
-            return self._refuse(Status.REJECTED, settled.problem)
-        if settled.rows.published == 0:
-            return self._record(settled, Status.EMPTY, NOTHING_NEW)
-        if self.again and self.again.rehearsal:
-            return self._batch(Status.COMMITTED, settled, (), "")
-        snapshots = self._write(settled)
+        base = self._base()
+        if base.met.refusal:
+            return self._refuse(findings, Status.REJECTED, base.met.refusal)
+        settled, findings = self.audit.settle(findings, base.settle, base.after)
+        refusal = (Status.REJECTED, settled.problem) if settled.problem else self._refusal(findings)
+        if not refusal and settled.rows.published == 0:
+            return self._record(settled, findings, Status.EMPTY, NOTHING_NEW)
+        after = base.after(settled)
+        if not refusal:
+            findings = self.audit.of_partitions(findings, after)
+            refusal = self._refusal(findings)
+        if refusal:
+            return self._refuse(findings, *refusal) if self._stands(base) else None
+        if self.work.is_rehearsal:
+            return self.writing.batch(settled, findings, Status.COMMITTED)
+        return self._publish(settled, findings, base, after)
+
+    def _publish(self, settled: Settled, findings: Findings, base: _Base, after: AfterCommit) -> Batch | None:
+        snapshots = self.writing.published(settled, findings, after)
         try:
-            return self._commit(settled, snapshots, met, commit)
+            return self._commit(settled, findings, snapshots, base)
         except CommitConflict:
-            self._forget(snapshots)
+            self.writing.forget(snapshots)
             return None
         except Exception:
-            self._forget(snapshots)
+            self.writing.forget(snapshots)
             raise
-
-    def _settle(self, met: Peers) -> Settled:
-        parts = [part for snapshot in met.merged for part in self._live_parts(snapshot)]
-        published = self._version.schema if self._version else None
-        delivery = self.again.delivery if self.again else None
-        return self.staged.settle(parts, published, delivery=delivery, adds=met.adds)
 
     # --- the decision
 
-    def _refusal(self) -> tuple[Status, str] | None:
+    def _refusal(self, findings: Findings) -> Refusal | None:
         """Why nothing of this batch may be published; ``None`` when it may."""
+        staged = self.staged
+        rejected = staged.rows_rejected + findings.barred.rows
+        if self.work.by_object:
+            refusal = (Status.REJECTED, STILL_BAD) if rejected == staged.rows_landed else None
+        else:
+            refusal = self._refused_whole(rejected)
+        return refusal or ((Status.REJECTED, findings.refusal) if findings.refusal else None)
+
+    def _refused_whole(self, rejected: int) -> Refusal | None:
         staged, spec = self.staged, self.spec
-        if self.again and not self.again.together:
-            return None if staged.sources else (Status.REJECTED, "every row of it still breaks the contract")
         if staged.schema_problem:
             return Status.REJECTED, staged.schema_problem
         if staged.rows_landed == 0:
             return Status.EMPTY, self.accounts.reasons() or "no object of it is there any more"
         if all(source.outcome == Outcome.UNREADABLE for source in staged.sources):
             return Status.FAILED, self.accounts.reasons()
-        share = staged.rows_rejected / staged.rows_landed
-        if share > spec.error_threshold or staged.rows_rejected == staged.rows_landed:
+        share = rejected / staged.rows_landed
+        if share > spec.error_threshold or rejected == staged.rows_landed:
             return Status.REJECTED, (
-                f"{staged.rows_rejected:,} of {staged.rows_landed:,} rows break the contract ({share:.1%}, where "
+                f"{rejected:,} of {staged.rows_landed:,} rows break the contract ({share:.1%}, where "
                 f"error_threshold allows {spec.error_threshold:.1%}); read them with `supply-lake rejects {spec.name}`"
             )
         return None
 
     # --- what is live
 
-    def _live_parts(self, snapshot: Snapshot) -> list[LivePart]:
-        return [LivePart(snapshot.partition, snapshot.id, partial(self.stores.lake.read, file.path)) for file in snapshot.files]
+    def _base(self) -> _Base:
+        """What is live now, as far as the commit is built on it; the commit's number is read before the snapshots are."""
+        keys_move = self.spec.key_scope is KeyScope.DATASET  # they may turn up under any date, so any commit moves its base
+        commit = self.stores.metadata.last_commit(self.spec.name) if keys_move or self.audit.looks_at_live_rows else None
+        version = self.stores.metadata.schema(self.spec.name)
+        met = peers(self.stores, self.spec, self.staged, self.work.kind, self.again)
+        return _Base(self.stores, self.work, self.staged, commit, met, version)
 
-    # --- writing
-
-    def _write(self, settled: Settled) -> tuple[Snapshot, ...]:
-        """Write every changed partition's files and, at the same time, the rejects beside the first."""
-        shares = self.accounts.shares(settled)
-        blanks = [self._blank(date, Status.COMMITTED) for date in shares]
-        with ThreadPoolExecutor(1, thread_name_prefix="rejects") as pool:
-            rejects = pool.submit(self._write_rejects, blanks[0], settled)
-            snapshots = [self._write_one(settled, blank, share) for blank, share in zip(blanks, shares.values(), strict=True)]
-        return (replace(snapshots[0], rejects=rejects.result()), *snapshots[1:])
-
-    def _write_one(self, settled: Settled, blank: Snapshot, share: Share) -> Snapshot:
-        date = blank.partition
-        written = write_parts(self.stores.lake, self.spec, date, blank.id, settled.tables(date))
-        return replace(
-            blank,
-            rows=share.rows,
-            rows_total=share.rows_total,
-            sources=share.sources,
-            bytes=sum(file.bytes for file in written.files),
-            location=self.stores.lake.uri(snapshot_dir(self.spec.name, date, blank.id)),
-            files=written.files,
-            columns=written.columns,
-            schema_fingerprint=settled.fingerprint,
-        )
-
-    def _blank(self, partition: dt.date, status: Status, reason: str = "") -> Snapshot:
-        return Snapshot(
-            id=new_snapshot_id(),
-            dataset=self.spec.name,
-            partition=partition,
-            landing_date=self.work.landing_date,
-            batch_id=self.batch_id,
-            status=status,
-            rows=self.accounts.nothing,
-            run_id=self.work.run_id,
-            reason=reason,
-            notes=self.notes,
-            created_at=dt.datetime.now(dt.UTC),
-            source_system={"system": self.spec.source.system, **self.spec.source.metadata, **self._pulls},
-            kind=self.work.kind,
-            mode=self.spec.mode,
-            delivered_in=self.again.delivery.batch if self.again else "",
-            replays=self.again.replays if self.again else (),
-        )
-
-    def _write_rejects(self, snapshot: Snapshot, settled: Settled) -> tuple[DataFile, ...]:
-        if settled.rows.rejected + settled.rows.deduplicated == 0:
-            return ()
-        return write_parts(
-            self.stores.rejects,
-            self.spec,
-            snapshot.partition,
-            snapshot.id,
-            settled.rejects(),
-            rows_per_group=ROWS_PER_REJECTS_GROUP,
-        ).files
-
-    def _forget(self, snapshots: Sequence[Snapshot]) -> None:
-        """Take the files of a lost race away; what cannot be deleted now is unreachable and harmless."""
-        self.stores.lake.delete([file.path for snapshot in snapshots for file in snapshot.files])
-        self.stores.rejects.delete([file.path for snapshot in snapshots for file in snapshot.rejects])
+    def _stands(self, base: _Base) -> bool:
+        """Whether what is live is still what the batch was judged by."""
+        return base.commit is None or base.commit == self.stores.metadata.last_commit(self.spec.name)
 
     # --- records
 
-    def _commit(self, settled: Settled, snapshots: tuple[Snapshot, ...], met: Peers, commit: int | None) -> Batch:
+    def _commit(self, settled: Settled, findings: Findings, snapshots: tuple[Snapshot, ...], base: _Base) -> Batch:
         dates = tuple(one.partition for one in snapshots)
         replaces = self.spec.mode is Mode.REPLACE and not self.again
         return self.stores.metadata.commit(
             Proposal(
-                batch=self._batch(Status.COMMITTED, settled, snapshots, ""),
+                batch=self.writing.batch(settled, findings, Status.COMMITTED, snapshots),
                 objects=self.objects,
-                based_on=tuple((date, ids) for date, ids in met.guarded if date in dates),
-                based_on_commit=commit,
+                based_on=tuple((date, ids) for date, ids in base.met.guarded if date in dates),
+                based_on_commit=base.commit,
                 supersede_live=dates if replaces else (),
-                supersedes=met.superseded(settled, dates),
+                supersedes=base.met.superseded(settled, dates),
                 taken_up=self.taken_up,
-                schema=self._schema(settled),
+                schema=self._schema(settled, base),
             )
         )
 
-    def _refuse(self, status: Status, reason: str) -> Batch:
-        """Record that nothing is published, for the reason; what a replay leaves as it is, is recorded already."""
-        refused = self.staged.refuse(reason)
-        if self.work.kind is Kind.REPLAY:
-            return self._batch(status, refused, (), reason)
-        return self._record(refused, status, reason)
-
-    def _schema(self, settled: Settled) -> ProposedSchema:
+    def _schema(self, settled: Settled, base: _Base) -> ProposedSchema:
         read = [source.key for source in self.staged.sources if source.outcome == Outcome.READ]
         return ProposedSchema(
             schema=settled.evolved.schema,
-            based_on=self._version.number if self._version else 0,
+            based_on=base.version.number if base.version else 0,
             object=read[0] if read else "",
             brought=settled.evolved.brought,
         )
 
-    def _record(self, settled: Settled, status: Status, reason: str) -> Batch:
+    def _refuse(self, findings: Findings, status: Status, reason: str) -> Batch:
+        """Record that nothing is published, for the reason; what a replay leaves as it is, is recorded already."""
+        refused = self.staged.refuse(reason, findings.barred)
+        if self.work.kind is Kind.REPLAY:
+            return self.writing.batch(refused, findings, status, reason=reason)
+        return self._record(refused, findings, status, reason)
+
+    def _record(self, settled: Settled, findings: Findings, status: Status, reason: str) -> Batch:
         """Record a batch that publishes nothing; one snapshot record carries its rejects."""
-        if self._is_as_it_was(settled) or (self.again and self.again.rehearsal):
-            return self._batch(status, settled, (), reason)
+        if self._is_as_it_was(settled) or self.work.is_rehearsal:
+            return self.writing.batch(settled, findings, status, reason=reason)
         partition = min(self.staged.dates, default=self.work.landing_date)
-        snapshot = replace(
-            self._blank(partition, status, reason), rows=settled.rows, sources=self.accounts.sources(settled.by_source)
-        )
-        snapshot = replace(snapshot, rejects=self._write_rejects(snapshot, settled))
-        batch = self._batch(status, settled, (snapshot,), reason)
+        snapshot = self.writing.refused(settled, findings, partition, status=status, reason=reason)
+        batch = self.writing.batch(settled, findings, status, (snapshot,), reason)
         return self.stores.metadata.record(batch, self.objects, self.taken_up)
 
     def _is_as_it_was(self, settled: Settled) -> bool:
@@ -315,19 +256,28 @@ class _Publication:
             rows.rejected >= stood.get(key, 0) for key, rows in settled.by_source.items() if rows.landed
         )
 
-    def _batch(self, status: Status, settled: Settled, snapshots: tuple[Snapshot, ...], reason: str) -> Batch:
-        return Batch(
-            id=self.batch_id,
-            dataset=self.spec.name,
-            landing_date=self.work.landing_date,
-            status=status,
-            rows=settled.rows,
-            sources=self.accounts.sources(settled.by_source),
-            snapshots=snapshots,
-            run_id=self.work.run_id,
-            reason=reason,
-            notes=self.notes,
-            attempt=self.work.attempt,
-            kind=self.work.kind,
-            replays=self.again.replays if self.again else (),
+
+@dataclass(frozen=True)
+class _Base:
+    """What a commit is built on. ``commit`` is set when any other commit moves it; ``met`` is what is live and matters."""
+
+    stores: Stores
+    work: Work
+    staged: Staged
+    commit: int | None
+    met: Peers
+    version: SchemaVersion | None
+
+    def settle(self, barred: Barred) -> Settled:
+        """The batch against these live rows, without barred ones."""
+        return self.staged.settle(
+            [live_part(self.stores, snapshot, file.path) for snapshot in self.met.merged for file in snapshot.files],
+            self.version.schema if self.version else None,
+            barred,
+            delivery=self.work.again.delivery if self.work.again else None,
+            adds=self.met.adds,
         )
+
+    def after(self, settled: Settled) -> AfterCommit:
+        """The dataset as it is once this is committed."""
+        return AfterCommit(self.stores, self.work.spec, settled, self.met)

@@ -15,9 +15,10 @@ from collections.abc import Iterable, Iterator
 from supply_lake.datasets.spec import DatasetSpec, Mode
 from supply_lake.errors import ObjectChanged
 from supply_lake.ingest.again import Again, Records, in_landing
-from supply_lake.ingest.publish import Work, run_batch
+from supply_lake.ingest.publish import run_batch
 from supply_lake.ingest.replay import Unit, empty_units, take_up, try_set_aside, units
 from supply_lake.ingest.stores import Stores
+from supply_lake.ingest.work import Work
 from supply_lake.landing.ledger import ObjectState
 from supply_lake.snapshots.records import Batch, Kind, Snapshot, SourceRecord
 from supply_lake.storage.object_store import ObjectVersion

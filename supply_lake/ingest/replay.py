@@ -21,8 +21,9 @@ from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.errors import AlreadyPublished, ObjectChanged, UnknownSnapshot
 from supply_lake.ingest.again import Again, Records, in_landing, kept_frames
 from supply_lake.ingest.batches import run_pending
-from supply_lake.ingest.publish import Work, carry_out
+from supply_lake.ingest.publish import carry_out
 from supply_lake.ingest.stores import Stores
+from supply_lake.ingest.work import Work
 from supply_lake.landing.ledger import LedgerEntry, ObjectState
 from supply_lake.snapshots.records import Batch, Kind, Outcome, Rows, Snapshot, SourceRecord, Status
 from supply_lake.snapshots.standing import Identity, standing_rejects

@@ -16,10 +16,11 @@ from typing import Any, TypeVar
 import duckdb
 import pyarrow as pa
 
+from supply_lake.datasets.sql import identifier
 from supply_lake.ingest.stores import Stores
 from supply_lake.query import sandbox
 from supply_lake.query.live_set import LiveSet, live_set
-from supply_lake.query.relations import Relations, identifier
+from supply_lake.query.relations import Relations
 from supply_lake.query.statement import check
 from supply_lake.query.tables import rejects_view, rows_views
 from supply_lake.snapshots.standing import Rejects, standing_rejects

@@ -92,11 +92,6 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def identifier(name: str) -> str:
-    """The name as an SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
 class _Ranges(io.RawIOBase):
     """An immutable object as a file that is opened by its first read, and fetches just what is asked for."""
 

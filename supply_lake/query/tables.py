@@ -23,9 +23,10 @@ import duckdb
 
 from supply_lake.curate.schema import Schema
 from supply_lake.datasets.spec import DatasetSpec
+from supply_lake.datasets.sql import duckdb_type, identifier
 from supply_lake.query.live_set import LiveSet
-from supply_lake.query.relations import LakeFile, Relations, identifier, quoted
-from supply_lake.query.unified import Group, duckdb_type, union
+from supply_lake.query.relations import LakeFile, Relations, quoted
+from supply_lake.query.unified import Group, union
 from supply_lake.snapshots.records import Snapshot
 from supply_lake.snapshots.standing import Rejects
 from supply_lake.storage.layout import MEMBER

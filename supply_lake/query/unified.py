@@ -19,33 +19,12 @@ from typing import Any
 
 import duckdb
 
+from supply_lake.datasets.sql import TYPES, duckdb_type, identifier
 from supply_lake.datasets.types import DataType
 from supply_lake.datasets.widening import TEXT, Held, common, holding, is_number
-from supply_lake.query.relations import identifier
 from supply_lake.snapshots.records import ColumnStats, Snapshot
 
-_TYPES = {
-    "string": "VARCHAR",
-    "boolean": "BOOLEAN",
-    "int8": "TINYINT",
-    "int16": "SMALLINT",
-    "int32": "INTEGER",
-    "int64": "BIGINT",
-    "uint8": "UTINYINT",
-    "uint16": "USMALLINT",
-    "uint32": "UINTEGER",
-    "uint64": "UBIGINT",
-    "float32": "FLOAT",
-    "float64": "DOUBLE",
-    "date": "DATE",
-    "time": "TIME",
-    "timestamp": "TIMESTAMP WITH TIME ZONE",
-    "json": "VARCHAR",
-    "binary": "BLOB",
-    "null": "VARCHAR",
-    "map": "MAP(VARCHAR, VARCHAR)",
-}
-_NAMES = {duck: name for name, duck in reversed(_TYPES.items())} | {"VARCHAR": "string", "TIMESTAMP": "timestamp"}
+_NAMES = {duck: name for name, duck in reversed(TYPES.items())} | {"VARCHAR": "string", "TIMESTAMP": "timestamp"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +33,6 @@ class Group:
 
     relation: str
     snapshots: Sequence[Snapshot]
-
-
-def duckdb_type(kind: DataType) -> str:
-    """The DuckDB type that a published column of this type is read as."""
-    if kind.name == "decimal":
-        return f"DECIMAL({kind.precision},{kind.scale})"
-    if kind.item is not None:
-        return f"{duckdb_type(kind.item)}[]"
-    if kind.name == "struct":
-        return f"STRUCT({', '.join(f'{identifier(name)} {duckdb_type(field)}' for name, field in kind.fields)})"
-    return _TYPES[kind.name]
 
 
 def union(connection: duckdb.DuckDBPyConnection, groups: Sequence[Group]) -> tuple[list[str], str]:

@@ -16,9 +16,10 @@ import duckdb
 from dagster_duckdb import DuckDBResource
 from pydantic import PrivateAttr
 
+from supply_lake.datasets.sql import identifier
 from supply_lake.ingest.stores import Stores
 from supply_lake.query.live_set import live_set
-from supply_lake.query.relations import Relations, identifier
+from supply_lake.query.relations import Relations
 from supply_lake.query.tables import rows_views
 from supply_lake.settings import Settings
 

@@ -53,13 +53,15 @@ def plan(
     *,
     max_objects: int,
     max_bytes: int,
+    depth: Callable[[str], int] = lambda _: 0,
 ) -> list[Ask]:
-    """Group what is pending into runs, those with the oldest dates and the fewest attempts first.
+    """Group what is pending into runs, those with the fewest attempts and the oldest dates first.
 
     A batch that failed before is asked for alone, so that it takes no other down with it. A run holds at least one batch,
     however large: ``run_pending`` takes what the caps allow, and the rest stays pending.
 
     :param under_way: whether a run works on this dataset and date now
+    :param depth: of a dataset; those of smaller depth come first, for those of a greater one refer to them
     """
     free = [batch for batch in pending if not under_way(batch)]
     free.sort(key=lambda one: (one.dataset, one.attempt > 1, one.landing_date))
@@ -68,7 +70,7 @@ def plan(
         for _, group in groupby(free, key=lambda one: one.dataset)
         for chunk in _chunks(list(group), max_objects, max_bytes)
     ]
-    return sorted(asks, key=lambda ask: (max(one.attempt for one in ask.batches), ask.first, ask.dataset))
+    return sorted(asks, key=lambda ask: (max(one.attempt for one in ask.batches), depth(ask.dataset), ask.first, ask.dataset))
 
 
 def _chunks(batches: Sequence[PendingBatch], max_objects: int, max_bytes: int) -> Iterator[tuple[PendingBatch, ...]]:

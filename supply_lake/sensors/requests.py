@@ -91,6 +91,7 @@ def wanted(
         lambda one: any(name == one.dataset and first <= one.landing_date.isoformat() <= last for name, first, last in covered),
         max_objects=settings.max_objects_per_run,
         max_bytes=settings.max_bytes_per_run,
+        depth=registry.depth,
     )
     room = _room(instance, settings) - len(runs)
     requests: list[dg.RunRequest] = []

@@ -8,14 +8,25 @@ What belongs here: choosing candidates, never missing one. What does not: compar
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import datetime as dt
+from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Any
 
 import polars as pl
 import pyarrow.parquet as pq
 
-from supply_lake.snapshots.records import Snapshot
+from supply_lake.quality.live_rows import Bounds, overlaps
+from supply_lake.snapshots.records import ColumnStats, Snapshot
 from supply_lake.storage.object_store import ObjectStore
+
+# Arrow type on the record → how its bounds are read back: as the values that keys of this type have.
+_PARSERS: tuple[tuple[tuple[str, ...], type, Callable[[str], Any]], ...] = (
+    (("string", "large_string"), str, str),
+    (("int", "uint"), int, int),
+    (("date32",), dt.date, dt.date.fromisoformat),
+    (("decimal",), Decimal, Decimal),
+)
 
 
 def candidates(keys: pl.DataFrame, snapshots: Sequence[Snapshot], lake: ObjectStore) -> list[Snapshot]:
@@ -27,43 +38,33 @@ def candidates(keys: pl.DataFrame, snapshots: Sequence[Snapshot], lake: ObjectSt
     if not keys.height:
         return []
     bounds = {name: (keys[name].min(), keys[name].max()) for name in keys.columns}
-    return [one for one in snapshots if _may_hold(one, bounds) and _holds(one, keys, bounds, lake)]
+    return [one for one in snapshots if may_hold(one, bounds) and _holds(one, keys, bounds, lake)]
 
 
-def _may_hold(snapshot: Snapshot, bounds: dict[str, tuple[Any, Any]]) -> bool:
-    """By the record alone. Bounds are text there, so only texts can be compared; other types are left to the files."""
+def may_hold(snapshot: Snapshot, bounds: Bounds) -> bool:
+    """Whether the snapshot may hold a row within the bounds, by its record alone; in doubt it may."""
     stats = {one.name: one for one in snapshot.columns}
-    for name, (low, high) in bounds.items():
-        one = stats.get(name)
-        if one is None or one.type != "string" or not isinstance(low, str):
-            continue
-        if one.min is not None and one.max is not None and (one.max < low or one.min > high):
-            return False
-    return True
+    return not any(_apart(stats[name], low, high) for name, (low, high) in bounds.items() if name in stats)
 
 
-def _holds(snapshot: Snapshot, keys: pl.DataFrame, bounds: dict[str, tuple[Any, Any]], lake: ObjectStore) -> bool:
+def _apart(stats: ColumnStats, low: Any, high: Any) -> bool:
+    """Whether all values of a column lie outside the bounds.
+
+    They are text on the record. A column that was of another type then is in doubt: as text ``9`` comes after ``100``.
+    """
+    parse = next((parse for names, kind, parse in _PARSERS if stats.type.startswith(names) and type(low) is kind), None)
+    if parse is None or stats.min is None or stats.max is None:
+        return False
+    return bool(parse(stats.max) < low or parse(stats.min) > high)
+
+
+def _holds(snapshot: Snapshot, keys: pl.DataFrame, bounds: Bounds, lake: ObjectStore) -> bool:
     for file in snapshot.files:
         with lake.read(file.path) as stream:
             parquet = pq.ParquetFile(stream)
-            groups = [at for at in range(parquet.num_row_groups) if _overlaps(parquet.metadata.row_group(at), bounds)]
+            groups = [at for at in range(parquet.num_row_groups) if overlaps(parquet.metadata.row_group(at), bounds)]
             for at in groups:
                 held = pl.DataFrame(parquet.read_row_group(at, columns=keys.columns)).cast(keys.schema)
                 if held.join(keys, on=keys.columns, how="semi", nulls_equal=True).height:
                     return True
     return False
-
-
-def _overlaps(group: pq.RowGroupMetaData, bounds: dict[str, tuple[Any, Any]]) -> bool:
-    for at in range(group.num_columns):
-        column = group.column(at)
-        wanted = bounds.get(column.path_in_schema)
-        if wanted is None or wanted[0] is None or column.statistics is None or not column.statistics.has_min_max:
-            continue
-        low, high = wanted
-        try:
-            if column.statistics.max < low or column.statistics.min > high:
-                return False
-        except TypeError:
-            continue
-    return True

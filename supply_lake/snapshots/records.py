@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from supply_lake.curate.counts import Rows as Rows  # noqa: PLC0414 - one of the nouns, counted where rows are
+from supply_lake.quality.verdict import Verdict, verdict_from_json, verdict_json
 
 
 class Status(StrEnum):
@@ -101,6 +102,8 @@ class Snapshot:
     published nothing are empty, and ``commit`` is ``None``. ``superseded_by`` is the commit that took it out of the live set.
     ``schema_version`` is the number of the schema that it was published under, and ``schema_fingerprint`` tells whether two
     snapshots' files have the same columns and types. ``notes`` are sentences on what was skipped, coerced, added or ignored.
+    ``quality`` has the word of every rule on this partition, and on the batch as a whole; ``measures`` the figures of the rows
+    in ``files`` that the dataset's rules are about, exact and as text, so that later batches can be held against them.
 
     ``mode`` is the dataset's when it was committed. ``delivered_in`` is the batch with which its rows first came, where that
     was another one. A replay names in ``replays`` the snapshots whose rejected rows it took up. A revocation names in
@@ -133,6 +136,8 @@ class Snapshot:
     run_id: str = ""
     reason: str = ""
     notes: tuple[str, ...] = ()
+    quality: tuple[Verdict, ...] = ()
+    measures: dict[str, str] = field(default_factory=dict)
     source_system: dict[str, str] = field(default_factory=dict)
     kind: Kind = Kind.INGEST
     mode: str = ""
@@ -172,6 +177,7 @@ class Batch:
     run_id: str = ""
     reason: str = ""
     notes: tuple[str, ...] = ()
+    quality: tuple[Verdict, ...] = ()
     attempt: int = 1
     kind: Kind = Kind.INGEST
     replays: tuple[str, ...] = ()
@@ -181,6 +187,11 @@ class Batch:
     def recorded(self) -> bool:
         """Whether the metadata store has it."""
         return bool(self.snapshots)
+
+    @property
+    def warnings(self) -> tuple[Verdict, ...]:
+        """What rules found wrong without refusing anything for it."""
+        return tuple(one for one in self.quality if not one.passed and not one.refuses)
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +263,8 @@ def snapshot_json(snapshot: Snapshot) -> dict[str, Any]:
         "run_id": snapshot.run_id,
         "reason": snapshot.reason,
         "notes": list(snapshot.notes),
+        "quality": [verdict_json(one) for one in snapshot.quality],
+        "measures": dict(snapshot.measures),
         "source_system": dict(snapshot.source_system),
         "kind": str(snapshot.kind),
         "mode": str(snapshot.mode),
@@ -291,6 +304,8 @@ def snapshot_from_json(data: dict[str, Any]) -> Snapshot:
         run_id=data["run_id"],
         reason=data["reason"],
         notes=tuple(data["notes"]),
+        quality=tuple(verdict_from_json(one) for one in data["quality"]),
+        measures=dict(data["measures"]),
         source_system=dict(data["source_system"]),
         kind=Kind(data["kind"]),
         mode=data["mode"],
@@ -328,6 +343,7 @@ def batch_json(batch: Batch) -> dict[str, Any]:
         "run_id": batch.run_id,
         "reason": batch.reason,
         "notes": list(batch.notes),
+        "quality": [verdict_json(one) for one in batch.quality],
         "attempt": batch.attempt,
         "kind": str(batch.kind),
         "replays": list(batch.replays),

@@ -13,6 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from supply_lake.quality.verdict import verdict_from_json, verdict_json
 from supply_lake.snapshots.records import (
     Batch,
     Commit,
@@ -52,6 +53,7 @@ def batch_text(batch: Batch) -> str:
             "run_id": batch.run_id,
             "reason": batch.reason,
             "notes": batch.notes,
+            "quality": [verdict_json(one) for one in batch.quality],
             "attempt": batch.attempt,
             "kind": batch.kind,
             "replays": batch.replays,
@@ -117,6 +119,13 @@ def live(connection: sa.Connection, dataset: str, commit: int | None, partition:
     return _snapshots(connection, query.order_by(s.partition_date, s.commit_number, s.id))
 
 
+def live_partitions(connection: sa.Connection, dataset: str) -> list[dt.date]:
+    """The partition dates that have a live snapshot, oldest first."""
+    s = snapshots.c
+    query = sa.select(s.partition_date).where(s.dataset == dataset, is_live).distinct()
+    return list(connection.execute(query.order_by(s.partition_date)).scalars())
+
+
 def latest(connection: sa.Connection, dataset: str, partition: dt.date | None) -> Snapshot | None:
     """The live snapshot of the newest commit that has one; of several, the one of the latest partition."""
     s = snapshots.c
@@ -147,13 +156,17 @@ def live_of_landing_date(connection: sa.Connection, dataset: str, landing_date: 
     return _snapshots(connection, query.order_by(s.partition_date, s.commit_number, s.id))
 
 
-def newest_batches(connection: sa.Connection, dataset: str | None, limit: int | None, run_id: str | None) -> list[Batch]:
+def newest_batches(
+    connection: sa.Connection, dataset: str | None, limit: int | None, run_id: str | None, status: Status | None
+) -> list[Batch]:
     """Batches, newest first."""
     query = sa.select(batches.c.record).order_by(batches.c.recorded_at.desc(), batches.c.id.desc()).limit(limit)
     if dataset is not None:
         query = query.where(batches.c.dataset == dataset)
     if run_id is not None:
         query = query.where(batches.c.run_id == run_id)
+    if status is not None:
+        query = query.where(batches.c.status == status)
     return _batches(connection, connection.execute(query).scalars().all())
 
 
@@ -197,6 +210,7 @@ def _batch(data: dict[str, Any], parts: tuple[Snapshot, ...]) -> Batch:
         run_id=data["run_id"],
         reason=data["reason"],
         notes=tuple(data["notes"]),
+        quality=tuple(verdict_from_json(one) for one in data["quality"]),
         attempt=data["attempt"],
         kind=Kind(data["kind"]),
         replays=tuple(data["replays"]),

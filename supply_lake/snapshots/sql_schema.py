@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql
 
 from supply_lake.errors import SettingsError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND = dt.timedelta(microseconds=1)
 _INIT_LOCK = 0x5AFE_1A4E  # any number that nobody else in the database takes as an advisory lock

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from supply_lake.errors import UnknownCommit, UnknownSnapshot
 from supply_lake.landing.ledger import LedgerEntry, ObjectState, PendingBatch
 from supply_lake.snapshots import sql_commit, sql_history, sql_ledger, sql_schema, sql_versions
-from supply_lake.snapshots.records import Batch, Commit, Snapshot
+from supply_lake.snapshots.records import Batch, Commit, Snapshot, Status
 from supply_lake.snapshots.schema_versions import SchemaVersion
 from supply_lake.snapshots.sql_database import Database
 from supply_lake.snapshots.sql_register import register
@@ -173,6 +173,11 @@ class SqlStore:
                     raise UnknownCommit(f"dataset {dataset} has no commit {commit}; its newest is {last}")
             return sql_history.live(connection, dataset, commit, partition)
 
+    def live_partitions(self, dataset: str) -> list[dt.date]:
+        """See ``MetadataStore.live_partitions``."""
+        with self._database.read() as connection:
+            return sql_history.live_partitions(connection, dataset)
+
     def latest(self, dataset: str, partition: dt.date | None = None) -> Snapshot | None:
         """See ``MetadataStore.latest``."""
         with self._database.read() as connection:
@@ -196,10 +201,12 @@ class SqlStore:
         with self._database.read() as connection:
             return sql_history.live_of_landing_date(connection, dataset, landing_date)
 
-    def batches(self, dataset: str | None = None, limit: int | None = None, *, run_id: str | None = None) -> list[Batch]:
+    def batches(
+        self, dataset: str | None = None, limit: int | None = None, *, run_id: str | None = None, status: Status | None = None
+    ) -> list[Batch]:
         """See ``MetadataStore.batches``."""
         with self._database.read() as connection:
-            return sql_history.newest_batches(connection, dataset, limit, run_id)
+            return sql_history.newest_batches(connection, dataset, limit, run_id, status)
 
     # --- schemas
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from supply_lake.landing.ledger import LedgerEntry, ObjectState, PendingBatch
-from supply_lake.snapshots.records import Batch, Commit, Snapshot
+from supply_lake.snapshots.records import Batch, Commit, Snapshot, Status
 from supply_lake.snapshots.schema_versions import ProposedSchema, SchemaVersion
 from supply_lake.storage.object_store import ObjectVersion
 
@@ -60,7 +60,8 @@ class Proposal:
     the commit conflicts when one of those partitions has other live snapshots now. Where the batch has a new snapshot in such
     a partition, what was read is superseded. ``based_on_commit`` is the dataset's newest commit when its live set was read;
     the commit conflicts when there is a newer one. Whoever looked at the whole live set needs it: an upsert with keys of
-    dataset scope has to know that no other writer put the same key on another date meanwhile. ``supersede_live`` lists
+    dataset scope has to know that no other writer put the same key on another date meanwhile, and a rule that compares rows
+    with live ones has to hold for the live set that the commit makes. ``supersede_live`` lists
     partitions in which everything live at commit time is superseded (replace). ``supersedes`` lists snapshot ids besides those.
     The snapshots' own ``supersedes``, ``commit`` and ``committed_at`` are filled in by the store; what is superseded in a
     partition without a new snapshot stands on the batch's first snapshot. ``schema`` is what the commit publishes; without it
@@ -197,6 +198,9 @@ class MetadataStore(Protocol):
         :raises UnknownCommit: the dataset has no such commit (0, the empty beginning, is one)
         """
 
+    def live_partitions(self, dataset: str) -> list[dt.date]:
+        """The partition dates that have a live snapshot, oldest first."""
+
     def latest(self, dataset: str, partition: dt.date | None = None) -> Snapshot | None:
         """The live snapshot of the newest commit that has one; of several, that of the latest partition."""
 
@@ -212,8 +216,10 @@ class MetadataStore(Protocol):
     def batch_snapshots(self, dataset: str, landing_date: dt.date) -> list[Snapshot]:
         """Live snapshots that came from batches of this landing date."""
 
-    def batches(self, dataset: str | None = None, limit: int | None = None, *, run_id: str | None = None) -> list[Batch]:
-        """Batches, newest first; of one dataset, or of one run, if given."""
+    def batches(
+        self, dataset: str | None = None, limit: int | None = None, *, run_id: str | None = None, status: Status | None = None
+    ) -> list[Batch]:
+        """Batches, newest first; of one dataset, of one run, or with one status, if given."""
 
     # --- schemas
 

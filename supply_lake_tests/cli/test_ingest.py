@@ -47,6 +47,33 @@ def test_ingest_of_one_dataset_leaves_the_others_waiting(make_lake: Callable[...
     assert [one["pending"] for one in json.loads(cli("datasets", "--json").out)] == [1, 0]
 
 
+def test_what_rules_found_is_told_and_shown(make_lake: Callable[..., MadeLake], cli: Cli) -> None:
+    rules = [
+        {"name": "few", "severity": "warn", "row": "quantity < 9"},
+        {"name": "cheap", "sum": {"column": "price", "at_most": 100}},
+    ]
+    lake = make_lake({**ORDERS, "quality": rules})
+    lake.stores.landing.put("orders/2026/11/01/a.csv", f"{HEADER}o1,1,1.50\no2,10,2.50\n".encode())
+    done = cli("ingest")
+    assert done.status == 0
+    assert (
+        "orders 2026-11-01: warning of rule few: 1 of 2 rows break it (50.0%, where none may); the first is "
+        "orders/2026/11/01/a.csv:3\n"
+    ) in done.out
+    (snapshot,) = json.loads(cli("snapshots", "orders", "--json").out)
+    assert [(one["rule"], one["passed"], one["observed"]) for one in snapshot["quality"]] == [
+        ("few", False, 0.5),
+        ("cheap", True, 4.0),
+    ]
+    shown = " ".join(cli("show", snapshot["snapshot_id"]).out.split())
+    assert "few warn NO 1 of 2 rows break it" in shown
+    assert "cheap reject yes the sum of price on 2026-11-01 is 4.00, where at most 100 is allowed" in shown
+    lake.stores.landing.put("orders/2026/11/02/a.csv", f"{HEADER}o1,1,101\n".encode())
+    refused = cli("ingest")
+    assert refused.status == 1
+    assert "was rejected: rule cheap: the sum of price on 2026-11-02 is 101.00" in refused.err
+
+
 def test_what_holds_for_many_dates_is_said_once(make_lake: Callable[..., MadeLake], cli: Cli) -> None:
     columns = [*ORDERS["columns"], {"name": "note", "type": "string"}]
     columns[1] = {**columns[1], "integral_floats": True}

@@ -48,6 +48,21 @@ def test_datasets_with_what_is_live_and_what_waits(make_lake: Callable[..., Made
     assert cli("datasets").out.splitlines()[1].split()[:3] == ["orders", "append", "1"]
 
 
+@pytest.mark.parametrize(
+    ("late", "says"), [(dt.timedelta(minutes=5), "5 min"), (dt.timedelta(hours=5), "5 h"), (dt.timedelta(hours=61), "3 days")]
+)
+def test_a_late_dataset_is_told_with_how_late_it_is(
+    make_lake: Callable[..., MadeLake], cli: Cli, monkeypatch: pytest.MonkeyPatch, late: dt.timedelta, says: str
+) -> None:
+    lake = make_lake({**ORDERS, "freshness": {"max_age_hours": 2}})
+    lake.commit([ONE])
+    assert json.loads(cli("datasets", "--json").out)[0]["late_hours"] is None
+    monkeypatch.setattr("supply_lake.lake._late", lambda *_: late)
+    (orders,) = json.loads(cli("datasets", "--json").out)
+    assert (orders["max_age_hours"], orders["late_hours"]) == (2.0, round(late.total_seconds() / 3600, 2))
+    assert says in cli("datasets").out.splitlines()[1]
+
+
 def test_snapshots_newest_first_as_public_json(lake: MadeLake, cli: Cli) -> None:
     first = lake.commit([ONE])
     second = lake.commit([TWO], supersede=True)

@@ -103,3 +103,44 @@ def test_upsert_equals_a_dictionary(steps: list[tuple[Any, ...]]) -> None:
         offered = {row for rows in seen for row in _good(rows)}
         assert set(live) <= offered
         house.close()
+
+
+UNIQUE_ROWS = st.lists(
+    st.tuples(st.sampled_from(["o1", "o2", "o3"]), st.integers(0, 3), st.integers(1, 3)), min_size=1, max_size=4
+)
+
+
+def _unique(live: dict[str, tuple[int, int]], rows: list[tuple[str, int, int]]) -> dict[str, tuple[int, int]]:
+    """The live rows after an upsert in which no two may have one quantity, found by trying it again and again."""
+    barred: set[int] = set()
+    while True:
+        after = {key: (quantity, version, -1) for key, (quantity, version) in live.items()}
+        for ordinal, (key, quantity, version) in enumerate(rows):
+            if ordinal not in barred and (key not in after or version >= after[key][1]):
+                after[key] = (quantity, version, ordinal)
+        taken: set[int] = set()
+        lost: set[int] = set()
+        for quantity, _, ordinal in sorted(after.values(), key=lambda row: row[2]):
+            if ordinal >= 0 and quantity in taken:
+                lost.add(ordinal)
+            taken.add(quantity)
+        if not lost:
+            return {key: (quantity, version) for key, (quantity, version, _) in after.items()}
+        barred |= lost
+
+
+@SLOW
+@given(files=st.lists(UNIQUE_ROWS, min_size=1, max_size=4))
+def test_uniqueness_over_a_history_of_upserts_equals_a_naive_model(files: list[list[tuple[str, int, int]]]) -> None:
+    rule = {"name": "one_quantity", "unique": {"columns": "quantity"}}
+    spec = {**ORDERS, **KEYED, "mode": "upsert", "error_threshold": 1.0, "quality": [rule]}
+    with tempfile.TemporaryDirectory() as folder:
+        house = House(Path(folder), {**spec, "landing": {"same_content": "publish"}})
+        live: dict[str, tuple[int, int]] = {}
+        for number, rows in enumerate(files):
+            house.land(f"{number}.csv", csv(rows))
+            house.ingest()
+            live = _unique(live, rows)
+            assert {key: (quantity, version) for key, quantity, version in house.rows()} == live
+        house.recount()
+        house.close()

@@ -37,6 +37,13 @@ def test_e9_a_run_is_capped_by_objects_and_by_bytes() -> None:
     assert spans(grouped(waiting(objects=5_000))) == [("orders", 0, 0)]
 
 
+def test_datasets_that_others_refer_to_come_first_whatever_their_dates() -> None:
+    batches = [waiting(day=0), waiting("products", 5), waiting("products", 7), waiting("categories", 9)]
+    depths = {"orders": 2, "products": 1, "categories": 0}
+    asks = plan(batches, lambda _: False, max_objects=9, max_bytes=999, depth=depths.__getitem__)
+    assert spans(asks) == [("categories", 9, 9), ("products", 5, 5), ("products", 7, 7), ("orders", 0, 0)]
+
+
 def test_a_batch_that_failed_before_is_asked_for_alone_and_last() -> None:
     asks = grouped(waiting(day=0), waiting(day=1, attempt=2), waiting(day=2), waiting(day=3, attempt=2))
     assert spans(asks) == [("orders", 0, 0), ("orders", 2, 2), ("orders", 1, 1), ("orders", 3, 3)]

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from supply_lake.datasets.quality import Severity
 from supply_lake.landing.ledger import LedgerEntry, ObjectState
+from supply_lake.quality.verdict import Verdict
 from supply_lake.snapshots.records import Batch, ColumnStats, DataFile, Kind, Outcome, Rows, Snapshot, SourceRecord, Status
 from supply_lake.snapshots.store import MetadataStore, Proposal
 from supply_lake.storage.layout import new_snapshot_id
@@ -18,6 +20,9 @@ NOON = dt.datetime(2026, 11, 1, 12, tzinfo=dt.UTC)
 NEXT_DAY = DAY + dt.timedelta(days=1)
 SECOND = dt.timedelta(seconds=1)
 MICROSECOND = dt.timedelta(microseconds=1)
+VERDICT = Verdict(
+    "known_sku", "references", Severity.WARN, False, "1 of 3 rows break it", 1 / 3, None, 0.1, 1, 3, None, (("products", 7),)
+)
 
 
 @dataclass
@@ -82,6 +87,7 @@ def batch(
         snapshots=tuple(snapshots),
         reason=reason,
         run_id="run-7",
+        quality=(VERDICT,),
         kind=kind,
         by=facts.get("by", ""),
     )
@@ -115,6 +121,8 @@ def _snapshot(
         sources=sources,
         created_at=NOON,
         notes=notes or ("one row had a column too many",),
+        quality=(VERDICT, replace(VERDICT, rule="cumulative", partition=day, commits=())),
+        measures={"rows": "2", "sum of quantity": "12345678901234567890.50"},
         source_system={"system": "shop", "café": "\0 is no letter"},
     )
 

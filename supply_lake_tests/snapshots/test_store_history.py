@@ -125,6 +125,7 @@ def _compare(store: MetadataStore, dataset: str, model: Model) -> None:
             told = [one for added in commits[number - 1].added for one in store.snapshot(added).supersedes]
             assert sorted(told) == sorted(commits[number - 1].superseded)
     assert [one.id for one in store.live(dataset)] == [one.id for one in store.live(dataset, commit=last)]
+    assert store.live_partitions(dataset) == sorted({model.partition[one] for one in model.live[-1]})
     assert {one.id for one in store.snapshots(dataset)} == set(model.recorded)
     for snapshot in store.snapshots(dataset):
         assert snapshot.live == (snapshot.id in model.live[-1])

@@ -17,6 +17,7 @@ from supply_lake_tests.snapshots.made_up import (
     NEXT_DAY,
     NOON,
     SECOND,
+    VERDICT,
     Clock,
     batch,
     entry,
@@ -117,6 +118,8 @@ def test_snapshots_and_batches_come_newest_first(store: MetadataStore, clock: Cl
     assert store.snapshots("orders", limit=1) == list(fourth.snapshots)
     assert store.batches(run_id="run-7") == store.batches()
     assert store.batches("sales", run_id="run-7") == [third]
+    assert store.batches("orders", limit=1, status=Status.REJECTED) == [second]
+    assert store.batches(status=Status.EMPTY) == []
     assert store.batches(run_id="run-8") == store.batches("never") == store.snapshots("never") == []
 
 
@@ -131,6 +134,28 @@ def test_live_snapshots_of_a_landing_date_whatever_their_partition(store: Metada
     later = store.commit(Proposal(made, (), supersede_live=(DAY,))).snapshots
     assert store.batch_snapshots("orders", DAY) == [landed[1]]
     assert store.batch_snapshots("orders", NEXT_DAY) == list(later)
+
+
+def test_what_rules_found_is_on_the_records_to_the_last_digit(store: MetadataStore) -> None:
+    made = proposal(DAY, NEXT_DAY)
+    store.commit(made)
+    (stored,) = store.batches("orders")
+    assert stored.quality == made.batch.quality == stored.warnings == (VERDICT,)
+    for given, snapshot in zip(made.batch.snapshots, store.live("orders"), strict=True):
+        assert (snapshot.quality, snapshot.measures) == (given.quality, given.measures)
+        assert snapshot.quality[1].partition == snapshot.partition
+    assert snapshot.measures["sum of quantity"] == "12345678901234567890.50"
+
+
+def test_partitions_with_live_snapshots_oldest_first_each_once(store: MetadataStore) -> None:
+    assert store.live_partitions("orders") == []
+    store.commit(proposal(NEXT_DAY, DAY))
+    store.commit(proposal(DAY))
+    store.record(batch(DAY - dt.timedelta(days=9), status=Status.REJECTED), [])
+    assert store.live_partitions("orders") == [DAY, NEXT_DAY]
+    emptied = [one.id for one in store.live("orders", partition=DAY)]
+    store.commit(proposal(NEXT_DAY, supersedes=tuple(emptied)))
+    assert store.live_partitions("orders") == [NEXT_DAY]
 
 
 def test_a_batch_of_two_thousand_objects(store: MetadataStore) -> None:
