@@ -29,11 +29,12 @@ from supply_lake.query.engine import Answer, View
 from supply_lake.query.live_set import live_set, one_snapshot
 from supply_lake.query.schemas import DatasetSchema
 from supply_lake.settings import Settings
-from supply_lake.snapshots.records import Snapshot
+from supply_lake.snapshots.records import Batch, Snapshot
 from supply_lake.snapshots.standing import Rejects
 from supply_lake.storage.object_store import ObjectVersion
 
 if TYPE_CHECKING:
+    from supply_lake.ingest.replay import Replay
     from supply_lake.landing.records import Records
     from supply_lake.query.verify import Report
 
@@ -288,6 +289,30 @@ class Lake:
         if date is not None:
             raise UsageError("give a date, or a span by start and end, not both")
         return puller.pull_between(start, end)
+
+    def replay(self, name: str, *, snapshot_id: str | None = None, dry_run: bool = False) -> list[Replay]:
+        """Run what was rejected of a dataset again under the contract of today; what is good now is published, once.
+
+        :param snapshot_id: only what stands of the rejects of this snapshot's batch
+        :param dry_run: write nothing, and tell what would come of it
+        :raises UnknownDataset: no dataset is called so
+        :raises UnknownSnapshot: the dataset has no such snapshot
+        """
+        from supply_lake.ingest.replay import replay  # what only reads need not import what curates
+
+        return replay(self.stores, self._spec(name).name, snapshot_id=snapshot_id, rehearsal=dry_run)
+
+    def revoke(self, snapshot_id: str, *, why: str, by: str = "") -> Batch:
+        """Take a snapshot out of the live set, by a commit like any other; what it had superseded is live again.
+
+        :param why: a sentence for whoever reads the history
+        :param by: who asks for it; the user of this process when left out
+        :raises UnknownSnapshot: there is none of this id
+        :raises NotRevocable: nothing of it is live; the message says what to do
+        """
+        from supply_lake.ingest.revoke import revoke
+
+        return revoke(self.stores, snapshot_id, why=why, by=by)
 
     def verify(
         self, names: Sequence[str] | None = None, *, landing: bool = False, on_file: Callable[[int], None] | None = None

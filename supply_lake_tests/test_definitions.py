@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from supply_lake.assets.naming import checks, lake_key, landing_key
+from supply_lake.composition import build_definitions
 from supply_lake.datasets.registry import load_registry
-from supply_lake.definitions import build_definitions
 from supply_lake.errors import SpecError
 from supply_lake.settings import Settings
 from supply_lake_tests.sensors.made_up import ORDERS, write_specs
@@ -51,7 +51,7 @@ def test_every_dataset_is_an_asset_with_a_source_checks_and_partitions(definitio
 
 def test_sensors_are_on(definitions: dg.Definitions) -> None:
     sensors = {sensor.name: sensor for sensor in definitions.sensors or ()}
-    assert set(sensors) == {"landing", "landing_relief", "alerts"}
+    assert set(sensors) == {"landing", "landing_relief", "alerts", "check_warnings", "lateness"}
     assert all(sensor.default_status is dg.DefaultSensorStatus.RUNNING for sensor in sensors.values())
 
 

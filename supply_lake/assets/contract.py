@@ -11,6 +11,7 @@ from typing import Any
 
 import dagster as dg
 
+from supply_lake.assets.naming import LAYER_TAG
 from supply_lake.datasets.column import Checks, Column
 from supply_lake.datasets.quality import Rule, Severity, Unique
 from supply_lake.datasets.spec import DatasetSpec
@@ -49,14 +50,14 @@ def landing_metadata(spec: DatasetSpec) -> dict[str, Any]:
         "mode": str(spec.mode),
         "error threshold": f"{spec.error_threshold:.1%}",
         "landing keys": spec.key_pattern.pattern,
-        "files": spec.format.type,
+        "format": spec.format.type,
         "late after hours": spec.freshness.max_age_hours if spec.freshness else None,
         "refers to": ", ".join(sorted({rule.references.dataset for rule in spec.quality if rule.references})),
     }
     return {
         **{name: value for name, value in known.items() if value},
         **{f"source {name}": value for name, value in spec.source.metadata.items()},
-        **{f"tag {name}": value for name, value in spec.tags.items()},
+        **{f"tag {name}": value for name, value in spec.tags.items() if not _is_tag(name, value)},
     }
 
 
@@ -87,10 +88,13 @@ def owners(spec: DatasetSpec) -> list[str]:
     return [spec.owner] if _EMAIL.fullmatch(spec.owner) else []
 
 
-def tags(spec: DatasetSpec) -> dict[str, str]:
-    """The source system and the declared tags; a tag that Dagster would refuse is in the metadata only."""
-    own = {name: value for name, value in spec.tags.items() if _TAG_KEY.fullmatch(name) and _TAG_VALUE.fullmatch(value)}
-    return {"supply_lake/source": _slug(spec.source.system), **own}
+def tags(spec: DatasetSpec, layer: str) -> dict[str, str]:
+    """The layer, the source system and the declared tags; a tag that Dagster would refuse is in the metadata only.
+
+    :param layer: what the asset is to the dataset, ``landing`` or ``lake``
+    """
+    own = {name: value for name, value in spec.tags.items() if _is_tag(name, value)}
+    return {LAYER_TAG: layer, "supply_lake/source": _slug(spec.source.system), **own}
 
 
 def freshness(spec: DatasetSpec) -> dg.FreshnessPolicy | None:
@@ -181,6 +185,11 @@ def _identity(spec: DatasetSpec) -> str:
 def _described(column: Column) -> str | None:
     unit = f"[{column.unit}]" if column.unit else ""
     return f"{column.description} {unit}".strip() or None
+
+
+def _is_tag(name: str, value: str) -> bool:
+    """Whether Dagster takes it as a tag."""
+    return bool(_TAG_KEY.fullmatch(name) and _TAG_VALUE.fullmatch(value))
 
 
 def _slug(text: str) -> str:

@@ -9,7 +9,17 @@ from collections.abc import Iterator
 import dagster as dg
 
 from supply_lake.assets import contract
-from supply_lake.assets.naming import CONSERVATION, CONTRACT, lake_key, landing_key, op_name, partitions, pull_op_name
+from supply_lake.assets.naming import (
+    CONSERVATION,
+    CONTRACT,
+    LAKE,
+    LANDING,
+    lake_key,
+    landing_key,
+    op_name,
+    partitions,
+    pull_op_name,
+)
 from supply_lake.datasets.quality import Rule, Severity
 from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.resources.stores import LakeStores
@@ -47,7 +57,7 @@ def _arrived(spec: DatasetSpec) -> dg.AssetSpec:
         description=contract.landing_description(spec),
         metadata=contract.landing_metadata(spec),
         owners=contract.owners(spec),
-        tags=contract.tags(spec),
+        tags=contract.tags(spec, LANDING),
         group_name=spec.group,
         kinds={spec.format.type},
         partitions_def=partitions(spec),
@@ -60,10 +70,7 @@ def lake_asset(spec: DatasetSpec) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=op_name(spec.name),
         specs=[_published(spec)],
-        check_specs=[
-            *(_check(spec, name, told) for name, told in _CHECKED.items()),
-            *(_rule(spec, rule) for rule in spec.quality),
-        ],
+        check_specs=_checks(spec),
         backfill_policy=dg.BackfillPolicy.single_run(),
         pool=op_name(spec.name),
     )
@@ -83,7 +90,7 @@ def _published(spec: DatasetSpec) -> dg.AssetSpec:
         description=contract.description(spec),
         metadata=contract.metadata(spec),
         owners=contract.owners(spec),
-        tags=contract.tags(spec),
+        tags=contract.tags(spec, LAKE),
         group_name=spec.group,
         kinds={"parquet", "polars"},
         freshness_policy=contract.freshness(spec),

@@ -12,8 +12,10 @@ from supply_lake.datasets.spec import DatasetSpec
 
 CONTRACT = "contract"
 CONSERVATION = "conservation"
-LAKE = "lake"
-"""First part of the keys of what is published."""
+LANDING, LAKE = "landing", "lake"
+"""First part of the keys of what arrives, and of what is published."""
+LAYER_TAG = "supply_lake/layer"
+"""On assets: which of the two it is."""
 ASSET_JOB = "__ASSET_JOB"
 """Dagster's own job over all assets. A job per schedule would make loading grow with datasets × schedules."""
 PENDING_TAG = ".dagster/supply_lake_pending"
@@ -42,7 +44,7 @@ def publishes_pending(run: dg.DagsterRun) -> bool:
 
 def landing_key(name: str) -> dg.AssetKey:
     """What arrived for the dataset."""
-    return dg.AssetKey(["landing", name])
+    return dg.AssetKey([LANDING, name])
 
 
 def lake_key(name: str) -> dg.AssetKey:

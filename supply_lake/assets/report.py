@@ -38,7 +38,7 @@ def landed_metadata(sources: Sequence[SourceRecord]) -> dict[str, Any]:
     return {
         "objects": len(sources),
         "bytes": sum(source.size for source in sources),
-        "files": _sources(sources),
+        "files": _files(sources),
     }
 
 
@@ -168,22 +168,27 @@ def bullets(sentences: Sequence[str]) -> dg.MetadataValue:
     return dg.MetadataValue.md("\n".join(f"- {one}" for one in [*sentences[:LISTED], *more]))
 
 
+def _files(sources: Sequence[SourceRecord]) -> dg.MetadataValue:
+    """What arrived."""
+    header = ("file", "size", "outcome")
+    names = _short([source.key for source in sources])
+    rows = [(name, _size(source.size), _outcome(source)) for name, source in zip(names, sources[:LISTED], strict=False)]
+    return table(header, [*rows, *_more(len(sources), "files", len(header))])
+
+
 def _sources(sources: Sequence[SourceRecord]) -> dg.MetadataValue:
-    header = ("file", "size", "landed", "published", "rejected", "deduplicated", "outcome")
+    """What became of the rows of each file."""
+    header = ("file", "landed", "published", "rejected", "dedup.", "outcome")
     names = _short([source.key for source in sources])
     rows = [
-        (
-            name,
-            decimal(source.size),
-            source.rows.landed,
-            source.rows.published,
-            source.rows.rejected,
-            source.rows.deduplicated,
-            _outcome(source),
-        )
-        for name, source in zip(names, sources[:LISTED], strict=False)
+        (name, one.rows.landed, one.rows.published, one.rows.rejected, one.rows.deduplicated, _outcome(one))
+        for name, one in zip(names, sources[:LISTED], strict=False)
     ]
     return table(header, [*rows, *_more(len(sources), "files", len(header))])
+
+
+def _size(count: int) -> str:
+    return decimal(count).replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def _outcome(source: SourceRecord) -> str:
@@ -198,11 +203,8 @@ def _short(keys: Sequence[str]) -> list[str]:
 
 
 def _snapshots(snapshots: Sequence[Snapshot]) -> dg.MetadataValue:
-    header = ("partition", "snapshot", "commit", "rows", "size", "supersedes")
-    rows = [
-        (one.partition, one.id, one.commit, one.rows_total, decimal(one.bytes), len(one.supersedes))
-        for one in snapshots[:LISTED]
-    ]
+    header = ("partition", "snapshot", "rows")
+    rows = [(one.partition, one.id, one.rows_total) for one in snapshots[:LISTED]]
     return table(header, [*rows, *_more(len(snapshots), "snapshots", len(header))])
 
 

@@ -6,6 +6,7 @@ not: choosing the rows.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -13,8 +14,9 @@ import dagster as dg
 
 WIDEST = 120
 """Characters of the longest cell; a value that is longer is cut, and says so."""
-PAGE = 84
+PAGE = 68
 """Characters that stand side by side on an asset's page."""
+_BLANKS = re.compile(r"[ \t\r\n\f\v]+")
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> dg.TableMetadataValue | dg.MarkdownMetadataValue:
@@ -30,7 +32,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> dg.TableMetad
 def _width(header: Sequence[str], cells: Sequence[Sequence[str]]) -> int:
     """The least width that it can be shown in: cells wrap between words."""
     return sum(
-        2 + max(len(word) for cell in column for word in [*cell.split(), ""]) for column in zip(header, *cells, strict=True)
+        2 + max(len(word) for cell in column for word in _BLANKS.split(cell)) for column in zip(header, *cells, strict=True)
     )
 
 
@@ -58,5 +60,5 @@ def _cell(value: Any) -> str:
     if value is None:
         return ""
     text = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
-    text = " ".join(text.split())
+    text = _BLANKS.sub(" ", text).strip()
     return text if len(text) <= WIDEST else text[: WIDEST - 1] + "…"

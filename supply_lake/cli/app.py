@@ -9,6 +9,7 @@ Exit status: 0 done, 1 refused or failed with a one-line reason on stderr, 2 wro
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import signal
 import sys
@@ -22,6 +23,8 @@ from supply_lake.cli.extract import extract
 from supply_lake.cli.ingest import ingest
 from supply_lake.cli.land import land
 from supply_lake.cli.onboard import onboard
+from supply_lake.cli.output import plain
+from supply_lake.cli.quarantine import replay, revoke
 from supply_lake.cli.query import query
 from supply_lake.cli.rejects import rejects
 from supply_lake.cli.schema import schema
@@ -40,7 +43,22 @@ class _InOrder(click.Group):
 
 @click.group(
     cls=_InOrder,
-    commands=[onboard, land, extract, ingest, datasets, snapshots, show, schema, query, rejects, verify, objects],
+    commands=[
+        onboard,
+        land,
+        extract,
+        ingest,
+        datasets,
+        snapshots,
+        show,
+        schema,
+        query,
+        rejects,
+        replay,
+        revoke,
+        verify,
+        objects,
+    ],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog="Settings are environment variables SUPPLY_LAKE_*; with none set, everything lies under .lake/.",
 )
@@ -57,6 +75,8 @@ def app() -> None:
 
 def run(args: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - one way to end per line
     """Run the command, and return its exit status; nothing that goes wrong gets past here."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # what the terminal has no letters for is written by its number
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         with app.make_context("supply-lake", list(sys.argv[1:] if args is None else args)) as context:
             app.invoke(context)
@@ -79,7 +99,7 @@ def run(args: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - one way to
 
 def _say(sentence: str, status: int) -> int:
     with contextlib.suppress(BrokenPipeError):
-        click.echo(f"supply-lake: {sentence}", err=True)
+        click.echo(plain(f"supply-lake: {sentence}"), err=True)
     return status
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from supply_lake.cli.output import FOUR, as_json, four, print_json, table
+from supply_lake.cli.output import FOUR, as_json, four, plain, print_json, table
 from supply_lake.errors import SupplyLakeError
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def ingest(names: tuple[str, ...], as_json: bool) -> None:
 
 
 def _say(sentence: str) -> None:
-    click.echo(f"supply-lake: {sentence}", err=True)
+    click.echo(plain(f"supply-lake: {sentence}"), err=True)
 
 
 def _print(batches: Sequence[Batch], remarks: Sequence[str], as_json: bool) -> None:
@@ -70,7 +70,7 @@ def _print(batches: Sequence[Batch], remarks: Sequence[str], as_json: bool) -> N
     elif batches:
         _report(batches)
     for remark in remarks:
-        (_say if as_json else click.echo)(remark)
+        (_say if as_json else click.echo)(plain(remark))
 
 
 def _report(batches: Sequence[Batch]) -> None:
@@ -79,7 +79,7 @@ def _report(batches: Sequence[Batch]) -> None:
         [[b.dataset, str(b.landing_date), b.status, b.commit, len(b.sources), *four(b.rows)] for b in batches],
     )
     for line in _remarks(batches):
-        click.echo(line)
+        click.echo(plain(line))
 
 
 def _remarks(batches: Sequence[Batch]) -> Iterator[str]:

@@ -7,7 +7,6 @@ What belongs here: finding the sample, landing it where that is of use, and sayi
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,7 @@ from supply_lake.cli.output import as_json, print_json, table
 if TYPE_CHECKING:
     from supply_lake.datasets.spec import DatasetSpec
     from supply_lake.onboard.draft import Draft
-    from supply_lake.onboard.known import Known
+    from supply_lake.onboard.finding import Found
     from supply_lake.onboard.sample import Sample
     from supply_lake.onboard.saving import Saved
     from supply_lake.settings import Settings
@@ -55,6 +54,7 @@ def onboard(name: str, *, place: str, force: bool, as_json: bool, **asked: Any) 
       supply-lake onboard daily_sales --from 'sales/*.csv' --key store --key sku
       supply-lake onboard orders --from 'postgresql://reader:secret@erp/sales#public.orders'
     """
+    from supply_lake.onboard.finding import find_sample
     from supply_lake.onboard.policy import Wishes
     from supply_lake.onboard.saving import may_save, save
     from supply_lake.settings import Settings
@@ -64,7 +64,7 @@ def onboard(name: str, *, place: str, force: bool, as_json: bool, **asked: Any) 
     wishes = Wishes(asked["keys"], asked["mode"] or "", asked["order_by"], asked["owner"])
     settings.scratch.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=settings.scratch) as scratch:
-        found = _find(place, name, settings, Path(scratch))
+        found = find_sample(place, name, settings.landing, Path(scratch))
         draft = _draft(name, found, _hints(name, found.sample, asked), wishes, Path(scratch))
         saved = save(draft, settings.datasets, force=force)
         wanted = found.fetched if asked["land"] is None else asked["land"]
@@ -75,36 +75,6 @@ def onboard(name: str, *, place: str, force: bool, as_json: bool, **asked: Any) 
         print_json({"file": str(saved.file), "page": str(saved.page), "landed": landed, **draft_json(draft)})
     else:
         _report(draft, saved, landed)
-
-
-# --- the sample
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """The sample, what is known of it, and whether it was fetched, so that nobody else has it as a file."""
-
-    sample: Sample
-    known: Known | None = None
-    fetched: bool = False
-
-
-def _find(place: str, name: str, settings: Settings, scratch: Path) -> _Found:
-    from supply_lake.onboard import places
-
-    scheme = places.scheme_of(place)
-    if scheme in places.WEB:
-        from supply_lake.onboard.web import fetch
-
-        return _Found(fetch(place, name, scratch), fetched=True)
-    if scheme and scheme not in (*places.STORES, "file"):
-        from supply_lake.onboard.tables import read_table
-
-        read = read_table(place, name, scratch)
-        return _Found(read.sample, read.known, fetched=True)
-    from supply_lake.storage.object_store import ObjectStore
-
-    return _Found(places.find(place, lambda: ObjectStore.open(settings.landing), scratch))
 
 
 def _hints(name: str, sample: Sample, asked: dict[str, Any]) -> Any:
@@ -121,7 +91,7 @@ def _hints(name: str, sample: Sample, asked: dict[str, Any]) -> Any:
     )
 
 
-def _draft(name: str, found: _Found, hints: Any, wishes: Any, scratch: Path) -> Draft:
+def _draft(name: str, found: Found, hints: Any, wishes: Any, scratch: Path) -> Draft:
     from supply_lake.onboard.onboard import onboard as draft
 
     return draft(name, found.sample, hints, wishes, scratch=scratch, known=found.known)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from supply_lake.snapshots.records import Rows
 
 Cell = str | int | float | None
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _WHOLE, _FOLDED = 36, 24
 FOUR = ["landed", "published", "rejected", "deduplicated"]
 
@@ -68,10 +70,15 @@ def span(time: dt.timedelta) -> str:
     return f"{hours:.0f} h" if hours >= 1 else f"{hours * 60:.0f} min"
 
 
+def plain(text: str) -> str:
+    """The text without the power over a terminal that control characters in names and values of files would have."""
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+
+
 def _told(cell: Cell) -> str:
     if cell is None:
         return ""
-    return f"{cell:,}" if isinstance(cell, int) and not isinstance(cell, bool) else str(cell)
+    return f"{cell:,}" if isinstance(cell, int) and not isinstance(cell, bool) else plain(str(cell))
 
 
 def _draw(headers: Sequence[str], rows: list[list[str]], numeric: list[bool], title: str) -> None:

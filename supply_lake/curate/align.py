@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from supply_lake.curate.cast import polars_type
 from supply_lake.curate.kinds import as_type, data_type
 from supply_lake.datasets.types import DataType
-from supply_lake.datasets.widening import Held
+from supply_lake.datasets.widening import TEXT, Held, promoted
 
 
 def typed(
@@ -48,6 +48,14 @@ def fingerprint(kinds: Mapping[str, DataType]) -> str:
     """Digest of the names and types of columns in files; files of one fingerprint have one schema."""
     text = "\n".join(f"{name} {kind}" for name, kind in kinds.items())
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def alike(one: pl.DataFrame, two: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Both frames in the columns of the second, in types in which equal values are equal; what the first lacks is null."""
+    own = {name: data_type(kind) for name, kind in one.schema.items()}
+    kinds = {name: data_type(kind) for name, kind in two.schema.items()}
+    both = {name: promoted(kind, own.get(name, kind)) or TEXT for name, kind in kinds.items()}
+    return typed(one, both), typed(two, both)
 
 
 def held_in(metadata: pq.FileMetaData, schema: pa.Schema, kinds: Mapping[str, DataType]) -> dict[str, Held]:

@@ -18,7 +18,7 @@ from typing import Any
 import polars as pl
 
 from supply_lake.curate import cast_moments, cast_nested, cast_numbers
-from supply_lake.curate.cast_values import Values
+from supply_lake.curate.cast_values import LeftOut, Values
 from supply_lake.datasets.column import Column
 from supply_lake.datasets.format import Format
 from supply_lake.datasets.spec import DatasetSpec
@@ -60,11 +60,15 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class CastResult:
-    """The typed column, its failures by reason, and sentences on what was coerced with how often it was."""
+    """The typed column, its failures by reason, and sentences on what was coerced with how often it was.
+
+    ``left_out`` is what nested values have that the type does not.
+    """
 
     values: pl.Series
     failures: tuple[Failure, ...] = ()
     notes: Mapping[str, int] = field(default_factory=dict)
+    left_out: LeftOut | None = None
 
 
 def polars_type(kind: DataType) -> pl.DataType:
@@ -95,7 +99,7 @@ def cast_column(raw: pl.Series, column: Column, spec: DatasetSpec) -> CastResult
     found = _typed(raw, column, target) or _of_text(text, column, spec.format, target)
     notes.update(found.notes)
     values = found.series.alias(column.name)
-    return CastResult(values, tuple(_failures(values, found, text, column)), notes)
+    return CastResult(values, tuple(_failures(values, found, text, column)), notes, found.left_out)
 
 
 def as_text(raw: pl.Series) -> pl.Series:

@@ -11,13 +11,15 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
+from functools import reduce
 from typing import Any
 
 import polars as pl
 
-from supply_lake.curate.cast_values import Values
+from supply_lake.curate.cast_values import LeftOut, Values
 from supply_lake.datasets.column import Column
 from supply_lake.datasets.types import DataType
+from supply_lake.datasets.widening import TEXT
 
 _JSON_STARTS = tuple('[{"')  # a list column takes any other text as its one item
 Scalar = Callable[[str, DataType], Any]
@@ -30,11 +32,30 @@ def json_texts(text: pl.Series) -> Values:
 
 
 def nested(text: pl.Series, column: Column, target: pl.DataType, scalar: Scalar) -> Values:
-    """JSON text as the column's type; fields that its structs do not declare are left out, and counted."""
+    """JSON text as the column's type; fields that its structs do not declare are left out, and told."""
     fit = _Fit(scalar)
-    values = pl.Series(text.name, [fit.whole(one, column.dtype) for one in text], target)
-    notes = {f"field {name!r} of {column.name!r} is not declared and was left out": n for name, n in fit.left_out.items()}
-    return Values(values, notes=Counter(notes))
+    values, more = [], []
+    for one in text:
+        before = fit.left_out.total()
+        values.append(fit.whole(one, column.dtype))
+        more.append(fit.left_out.total() > before)
+    names = {path: ".".join(path) for path in fit.left_out}
+    notes = {
+        f"field {names[path]!r} of {column.name!r} is not declared and was left out": n for path, n in fit.left_out.items()
+    }
+    kind = reduce(_with_field, sorted(fit.left_out), column.dtype)
+    left_out = LeftOut(pl.Series(more, dtype=pl.Boolean), kind) if any(more) else None
+    return Values(pl.Series(text.name, values, target), notes=Counter(notes), left_out=left_out)
+
+
+def _with_field(kind: DataType, path: tuple[str, ...]) -> DataType:
+    """The type with one more field, of text, at this path of names; lists are passed through."""
+    if kind.item is not None:
+        return kind.model_copy(update={"item": _with_field(kind.item, path)})
+    name, *rest = path
+    fields = dict(kind.fields)
+    fields[name] = _with_field(fields[name], tuple(rest)) if rest else TEXT
+    return kind.model_copy(update={"fields": tuple(fields.items())})
 
 
 def as_json(raw: pl.Series) -> pl.Series:
@@ -63,40 +84,41 @@ class _Fit:
 
     def __init__(self, scalar: Scalar) -> None:
         self._scalar = scalar
-        self.left_out: Counter[str] = Counter()
+        self.left_out: Counter[tuple[str, ...]] = Counter()
 
     def whole(self, text: str | None, kind: DataType) -> Any:
         if text is None:
             return None
         try:
             value = text if kind.name == "list" and text[:1] not in _JSON_STARTS else json.loads(text, parse_float=Decimal)
-            return self._value(value, kind)
+            return self._value(value, kind, ())
         except (ValueError, TypeError, InvalidOperation, RecursionError):
             return None
 
-    def _value(self, value: Any, kind: DataType) -> Any:
+    def _value(self, value: Any, kind: DataType, path: tuple[str, ...]) -> Any:
         """The JSON value as the type wants it.
 
+        :param path: names of the fields that lead to it
         :raises ValueError: it does not fit
         """
         if value is None:
             return None
         if kind.name == "list":
             assert kind.item is not None
-            return [self._value(item, kind.item) for item in (value if isinstance(value, list) else [value])]
+            return [self._value(item, kind.item, path) for item in (value if isinstance(value, list) else [value])]
         if kind.name == "struct":
-            return self._struct(value, kind)
+            return self._struct(value, kind, path)
         result = self._scalar(_text(value), kind)
         if result is None:
             raise ValueError(f"no {kind}")
         return result
 
-    def _struct(self, value: Any, kind: DataType) -> dict[str, Any]:
+    def _struct(self, value: Any, kind: DataType, path: tuple[str, ...]) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise ValueError("no object")
         declared = dict(kind.fields)
-        self.left_out.update(name for name in value if name not in declared)
-        return {name: self._value(value.get(name), inner) for name, inner in declared.items()}
+        self.left_out.update((*path, name) for name in value if name not in declared)
+        return {name: self._value(value.get(name), inner, (*path, name)) for name, inner in declared.items()}
 
 
 def _text(value: Any) -> str:

@@ -27,6 +27,7 @@ from supply_lake.curate.source import Source
 from supply_lake.curate.stage import LEFT, Options, Reading, SourceOutcome, leave, read_all
 from supply_lake.curate.terms import Terms
 from supply_lake.datasets.spec import DatasetSpec
+from supply_lake.datasets.types import DataType
 
 __all__ = [
     "Delivery",
@@ -136,6 +137,11 @@ class Staged:
 
     def _evolved(self, published: Schema | None) -> Evolved:
         return evolve(self.spec, published, self.reading.drift, self.reading.names, self.reading.good)
+
+    @property
+    def kinds(self) -> dict[str, DataType]:
+        """The type of every column that the batch publishes, as wide as its values need."""
+        return self._as_read.kinds
 
     def good(self, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
         """Some columns of the good rows, with ``duels.PLACE``, in the order of delivery; again whenever it is asked for."""

@@ -103,7 +103,7 @@ def differences(terms: Terms, raw: pl.DataFrame, src: pl.Series, *, matching: Ma
     :param failed: rows that are rejected; what they need changes nothing
     """
     drift = Drift()
-    if matching.as_declared and not (cast.grown or cast.failures or cast.refusal):
+    if matching.as_declared and not cast.differs:
         return drift
     sources = src.unique().to_list()
     for note in matching.notes:
@@ -114,8 +114,8 @@ def differences(terms: Terms, raw: pl.DataFrame, src: pl.Series, *, matching: Ma
     for column, wider in cast.grown.items():
         rows = pl.DataFrame({"row": wider.rows, "value": wider.values, "src": src.gather(wider.rows)})
         for (source,), part in rows.filter(~pl.col("row").is_in(failed.implode())).partition_by("src", as_dict=True).items():
-            need = terms.needed(column, part["value"])
-            drift.need(column, source, need.kind if need else None)
+            need = terms.needed(column, part["value"]) if wider.kind is None else None
+            drift.need(column, source, need.kind if need else wider.kind)
     refusal = cast.refusal or (matching.problem if matching.refused else "")
     drift.refusals = dict.fromkeys(sources, refusal) if refusal else {}
     if terms.evolution is Evolution.FREEZE:

@@ -74,7 +74,23 @@ def as_type(values: pl.Series, kind: DataType) -> pl.Series:
         return pl.Series(values.name, [None], dtype=target).new_from_index(0, len(values))
     if have.name == "date" and kind.name == "timestamp":
         return values.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
-    return values.cast(target)
+    return values.alias("v").to_frame().select(_cast(pl.col("v"), values.dtype, target).alias(values.name))[:, 0]
+
+
+def _cast(value: pl.Expr, have: pl.DataType, target: pl.DataType) -> pl.Expr:
+    """A struct's fields by their names, those that it does not have as null; Polars itself takes them by their places."""
+    if isinstance(have, pl.List) and isinstance(target, pl.List):
+        return value.list.eval(_cast(pl.element(), _instance(have.inner), _instance(target.inner)))
+    if not (isinstance(have, pl.Struct) and isinstance(target, pl.Struct)):
+        return value if have == target else value.cast(target)
+    own = {field.name: _instance(field.dtype) for field in have.fields}
+    fields = []
+    for field in target.fields:
+        kind = _instance(field.dtype)
+        there = field.name in own
+        one = _cast(value.struct.field(field.name), own[field.name], kind) if there else pl.lit(None, kind)
+        fields.append(one.alias(field.name))
+    return pl.when(value.is_not_null()).then(pl.struct(fields))
 
 
 def is_rounded(have: pl.DataType, kind: DataType) -> bool:

@@ -14,22 +14,22 @@ from __future__ import annotations
 
 import operator
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 
 import polars as pl
 
 from supply_lake.curate.cast import Failure, cast_column, polars_type, without_nulls
-from supply_lake.curate.cast_values import only
+from supply_lake.curate.cast_values import LeftOut, marked, only
 from supply_lake.curate.columns import Matching
 from supply_lake.curate.kinds import data_type, text
 from supply_lake.curate.schema import RESCUED
 from supply_lake.curate.terms import Terms, retyped
 from supply_lake.datasets.column import Column
 from supply_lake.datasets.spec import DatasetSpec, Evolution
-from supply_lake.datasets.types import parse_type
-from supply_lake.datasets.widening import FLOAT64, NOTHING
+from supply_lake.datasets.types import DataType, parse_type
+from supply_lake.datasets.widening import FLOAT64, NOTHING, common
 
 RESCUED_TYPE = parse_type("map<string,string>")
 _ANY_TEXT = Column(name="value", type="string")
@@ -38,25 +38,40 @@ _FROZEN = "`evolution: freeze` allows no change"
 
 @dataclass(frozen=True, slots=True)
 class Grown:
-    """The rows of a chunk that need a wider type than their column has, and their values as the file has them."""
+    """The rows of a chunk that need a wider type than their column has, and their values as the file has them.
+
+    ``kind`` is what they need, where that is not told by the values one by one: of lists and structs.
+    """
 
     rows: pl.Series
     values: pl.Series
+    kind: DataType | None = None
 
 
 @dataclass(slots=True)
 class Cast:
     """The declared columns of one chunk as typed values, with ``_rescued`` where it is kept, and what could not be cast.
 
-    ``grown`` has the columns that are wider here than the contract says. ``notes`` count values. ``refusal`` is why the whole
-    batch is refused, or empty.
+    ``told`` has notes by column, each with a number of values. ``left_out`` is what nested values have that their column does
+    not. ``grown`` has the columns that are wider here than the contract says. ``refusal`` is why the whole batch is refused.
     """
 
     values: dict[str, pl.Series] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
-    notes: Counter[str] = field(default_factory=Counter)
+    told: dict[str, Mapping[str, int]] = field(default_factory=dict)
+    left_out: dict[str, LeftOut] = field(default_factory=dict)
     grown: dict[str, Grown] = field(default_factory=dict)
     refusal: str = ""
+
+    @property
+    def differs(self) -> bool:
+        """Whether a value is not as its type wants it."""
+        return bool(self.failures or self.left_out or self.grown or self.refusal)
+
+    @property
+    def notes(self) -> Counter[str]:
+        """What was coerced, with how often."""
+        return sum((Counter(notes) for notes in self.told.values()), Counter())
 
     def take(self, column: Column, raw: pl.Series, spec: DatasetSpec) -> None:
         """Cast one column, in place of what was cast of it before."""
@@ -65,20 +80,47 @@ class Cast:
         if column.name in self.grown:
             self.failures = [one for one in self.failures if one.column != column.name]
         self.failures += result.failures
-        if column.name not in self.grown:
-            self.notes.update(result.notes)
+        self.told[column.name] = result.notes
+        if result.left_out is not None:
+            self.left_out[column.name] = result.left_out
+        else:
+            self.left_out.pop(column.name, None)
+
+    def failed(self, column: str) -> pl.Series:
+        """The rows in which a column failed, for whatever reason, as a mask."""
+        return reduce(operator.or_, (one.rows for one in self.failures if one.column == column))
 
 
 def grow(cast: Cast, raw: pl.DataFrame, matching: Matching, terms: Terms) -> None:
-    """Make columns wider for numbers that need it."""
+    """Make columns wider for numbers that need it, and structs for fields that they do not have."""
     for column, rows, values in _failed(cast, raw, matching, terms.spec):
         need = terms.needed(column.name, values)
         if need is not None and need.kind is None:
             cast.refusal = cast.refusal or too_many_digits(column.name)
         elif need is not None and need.kind is not None:
             cast.grown[column.name] = Grown(rows.filter(need.values), values.filter(need.values))
+            before = [one for one in cast.failures if one.column == column.name]
             cast.take(retyped(column, need.kind), raw[matching.found[column.name]], terms.spec)
-    _keep_fine_floats(cast, raw, matching, terms)
+            _leave_out(cast, before, rows.filter(~need.values))
+    for column in terms.spec.columns:
+        source = raw[matching.found[column.name]] if column.name in matching.found else None
+        if source is not None and column.dtype.nested:
+            _grow_nested(cast, column, source, terms.spec)
+        elif source is not None and column.type == "float32" and source.dtype == pl.Float64:
+            _keep_fine_floats(cast, column, source, terms.spec)
+
+
+def _leave_out(cast: Cast, before: Sequence[Failure], rows: pl.Series) -> None:
+    """Let these rows stay failures where the wider type has a value for them: it did not grow for them.
+
+    So a negative number in an unsigned column stays one that cannot be, also where another value made the column a decimal.
+    """
+    for one in before:
+        values = cast.values[one.column]
+        those = one.rows & marked(rows, len(values)) & values.is_not_null()
+        if those.any():
+            cast.values[one.column] = only(values, ~those)
+            cast.failures.append(Failure(one.column, those, one.raw, one.reason))
 
 
 def rescue(cast: Cast, raw: pl.DataFrame, matching: Matching, terms: Terms) -> None:
@@ -87,21 +129,27 @@ def rescue(cast: Cast, raw: pl.DataFrame, matching: Matching, terms: Terms) -> N
     A column that takes no null, and one that decides where a row belongs, keeps its failures: a null there would break the
     contract, or put the row where it does not belong.
     """
-    spec = terms.spec
+    spec, entries = terms.spec, dict[str, pl.Series]()
     kept = _without_which_no_row_is_taken(spec)
-    saved = [one for one in cast.failures if one.column not in kept]
+    for name in dict.fromkeys(one.column for one in cast.failures if one.column not in kept):
+        rows, texts = cast.failed(name), next(one.raw for one in cast.failures if one.column == name)
+        entries[name] = only(texts, rows)
+        note = f"values of {name!r} are no {spec.column(name).type}; they are null, and in {RESCUED!r}"
+        cast.told[name] = {**cast.told[name], note: int(rows.sum())}
     cast.failures = [one for one in cast.failures if one.column in kept]
-    entries = {one.column: only(one.raw, one.rows) for one in saved}
-    for one in saved:
-        kind = spec.column(one.column).type
-        cast.notes[f"values of {one.column!r} are no {kind}; they are null, and in {RESCUED!r}"] += int(one.rows.sum())
+    for name, more in cast.left_out.items():
+        texts = only(present(raw[matching.found[name]], spec), more.rows)
+        entries[name] = entries[name].fill_null(texts) if name in entries else texts
+        cast.told[name] = {
+            f"values of {name!r} have fields that are not declared; they are in {RESCUED!r}": int(more.rows.sum())
+        }
     for name in matching.unknown:
         entries[_free(name, entries, spec)] = present(raw[name], spec)
     cast.values[RESCUED] = _map(entries, raw.height)
 
 
 def refuse(cast: Cast, raw: pl.DataFrame, matching: Matching, terms: Terms) -> None:
-    """Refuse the batch for columns of another type, and for numbers that only a wider type would hold."""
+    """Refuse the batch for columns of another type, and for values that only a wider type would hold."""
     if terms.spec.format.type == "parquet":
         cast.refusal = _retyped_columns(raw.schema, matching.found, terms.spec)
     for column, _, values in _failed(cast, raw, matching, terms.spec):
@@ -111,6 +159,9 @@ def refuse(cast: Cast, raw: pl.DataFrame, matching: Matching, terms: Terms) -> N
             wider = f" and {need.kind} does" if need.kind else ""
             what = f"column {column.name!r} holds {first}, which {column.type} cannot hold{wider}"
             cast.refusal = f"{what}; {_FROZEN}; declare another type or mend the file"
+    for name, more in cast.left_out.items():
+        what = f"column {name!r} has fields that are not declared: it is {more.kind} in the file"
+        cast.refusal = cast.refusal or f"{what}; {_FROZEN}; declare them or mend the file"
 
 
 def reject(cast: Cast, raw: pl.DataFrame, matching: Matching, terms: Terms) -> None:
@@ -137,16 +188,25 @@ def too_many_digits(column: str) -> str:
     return f"column {column!r} holds numbers that no decimal of 38 digits holds together; declare it as a string or a float64"
 
 
-def _keep_fine_floats(cast: Cast, raw: pl.DataFrame, matching: Matching, terms: Terms) -> None:
+def _grow_nested(cast: Cast, column: Column, source: pl.Series, spec: DatasetSpec) -> None:
+    """A struct takes in fields that it does not have: as text from text formats, in their own type from typed sources."""
+    more = cast.left_out.get(column.name)
+    kind = more.kind if more is not None else None
+    if source.dtype.is_nested() and (more is not None or any(one.column == column.name for one in cast.failures)):
+        kind = common(column.dtype, data_type(source.dtype))
+    if kind is not None and kind != column.dtype:
+        rows = source.is_not_null() if source.dtype.is_nested() or more is None else more.rows
+        cast.grown[column.name] = Grown(rows.arg_true(), source.filter(rows), kind)
+        cast.take(retyped(column, kind), source, spec)
+
+
+def _keep_fine_floats(cast: Cast, column: Column, source: pl.Series, spec: DatasetSpec) -> None:
     """A float64 of a typed source in a float32 column would be rounded without a word."""
-    for column in terms.spec.columns:
-        source = raw[matching.found[column.name]] if column.name in matching.found else None
-        if column.type == "float32" and source is not None and source.dtype == pl.Float64:
-            rounded = (source.cast(pl.Float32).cast(pl.Float64) != source).fill_null(False)
-            if rounded.any():
-                rows = rounded.arg_true()
-                cast.grown[column.name] = Grown(rows, source.gather(rows))
-                cast.take(retyped(column, FLOAT64), source, terms.spec)
+    rounded = (source.cast(pl.Float32).cast(pl.Float64) != source).fill_null(False)
+    if rounded.any():
+        rows = rounded.arg_true()
+        cast.grown[column.name] = Grown(rows, source.gather(rows))
+        cast.take(retyped(column, FLOAT64), source, spec)
 
 
 def _failed(
@@ -157,12 +217,10 @@ def _failed(
     Values of text formats come without what the format says to strip. Left out is the column that marks deletes: its values are
     compared as text, which a wider type would write in another way.
     """
-    for name in dict.fromkeys(failure.column for failure in cast.failures):
+    for name, raw_text in {failure.column: failure.raw for failure in cast.failures}.items():
         if spec.tombstone is None or name != spec.tombstone.column:
-            failures = [failure for failure in cast.failures if failure.column == name]
-            rows = reduce(operator.or_, (failure.rows for failure in failures)).arg_true()
-            source = raw[matching.found[name]]
-            yield spec.column(name), rows, (failures[0].raw if source.dtype == pl.String else source).gather(rows)
+            rows, source = cast.failed(name).arg_true(), raw[matching.found[name]]
+            yield spec.column(name), rows, (raw_text if source.dtype == pl.String else source).gather(rows)
 
 
 def _retyped_columns(schema: pl.Schema, found: Mapping[str, str], spec: DatasetSpec) -> str:

@@ -109,7 +109,7 @@ class CsvReader:
             if found.records:
                 self._header_line = self._text.readable(self._dialect.bare(self._take(found.end)))
                 return tuple(found.records[0])
-        raise AssertionError("a first record was found before its header is read")
+        raise EmptyObject("whitespace only")  # an escaped space, for example
 
     def _heads(self) -> Iterator[tuple[bytes, bool]]:
         """The beginning of what is left, longer and longer, and whether that is all; whoever has seen enough stops."""

@@ -14,6 +14,7 @@ from typing import BinaryIO, cast
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from supply_lake.curate.columns import column_names
@@ -69,13 +70,30 @@ def _frame(batch: pa.RecordBatch) -> pl.DataFrame:
 
 def _plain(column: pa.Array) -> pa.Array:
     kind = _plain_type(column.type)
-    return column if kind == column.type else column.cast(kind)
+    try:
+        return column if kind == column.type else column.cast(kind)
+    except pa.ArrowInvalid:
+        if not pa.types.is_timestamp(kind):
+            raise
+    return _far_away(column, kind)
+
+
+def _far_away(column: pa.Array, kind: pa.DataType) -> pa.Array:
+    """Moments of which some are further away than microseconds reach, as text: those rows are set aside, and not the file."""
+    numbers = column.cast(pa.int64())
+    reach = (2**63 - 1) // {"s": 10**6, "ms": 10**3}[column.type.unit]
+    near = pc.and_(pc.less_equal(numbers, reach), pc.greater_equal(numbers, -reach))
+    texts = pc.if_else(near, column, pa.scalar(None, column.type)).cast(kind).cast(pa.string())
+    far = pc.binary_join_element_wise(numbers.cast(pa.string()), f"{column.type.unit} since 1970-01-01", " ")
+    return pc.if_else(near, texts, far)
 
 
 def _plain_type(kind: pa.DataType) -> pa.DataType:
     """The type in the words of Polars: maps are lists of keys and values, decimals of more than 38 digits are text."""
     if pa.types.is_decimal256(kind):
         return pa.string()
+    if pa.types.is_timestamp(kind) and kind.unit in ("s", "ms"):
+        return pa.timestamp("us", kind.tz)
     if pa.types.is_map(kind):
         return pa.list_(pa.struct([("key", _plain_type(kind.key_type)), ("value", _plain_type(kind.item_type))]))
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):

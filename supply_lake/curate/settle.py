@@ -145,7 +145,7 @@ class Settled:
                 yield rows.filter(~self._lost_mask(ordinals) & _visible(frame))
         for ordinals, frame in placed(self.reading, [*(self.evolved.keys[name] for name in kinds), "_deleted"]):
             keep = self._staying(ordinals) & _visible(frame)
-            rows = typed(frame, kinds, self.evolved.keys).with_columns(frame[name] for name in PLACE)
+            rows = _beside(typed(frame, kinds, self.evolved.keys), frame)
             yield rows.filter(keep if date is None else keep & (frame["_date"] == date))
 
     def types_of(self, columns: Sequence[str]) -> dict[str, pl.DataType]:
@@ -267,7 +267,7 @@ class Settled:
             rows = _placed_live(typed(frame, kinds, loose=order), part, ordinals, frame)
             yield rows.with_columns(self.delivery.of_live(frame)) if self.delivery else rows
         for ordinals, frame in placed(self.reading, [self.evolved.keys[name] for name in names]):
-            rows = typed(frame, kinds, self.evolved.keys).with_columns(frame[name] for name in PLACE)
+            rows = _beside(typed(frame, kinds, self.evolved.keys), frame)
             if self.delivery:
                 rows = rows.with_columns(self.delivery.of_staged(self._names_of(frame)))
             yield rows.filter(~self.barred.mask(ordinals)) if self.barred else rows
@@ -339,7 +339,13 @@ def placed(reading: Reading, columns: Sequence[str]) -> Iterator[tuple[pl.Series
 def _placed_live(rows: pl.DataFrame, part: LivePart, ordinals: pl.Series, frame: pl.DataFrame) -> pl.DataFrame:
     """Rows of a live frame with ``duels.PLACE``."""
     source, date = pl.lit(-1, pl.Int32).alias("_src"), pl.lit(part.partition).alias("_date")
-    return rows.with_columns(ordinals, source, frame["_line"], date)
+    return _beside(rows, frame.select("_line").with_columns(ordinals, source, date))
+
+
+def _beside(rows: pl.DataFrame, frame: pl.DataFrame) -> pl.DataFrame:
+    """Rows, of which no column may be asked, with ``duels.PLACE`` of the frame that they are of."""
+    places = frame.select(*PLACE)
+    return rows.hstack(places.get_columns()) if rows.width else places
 
 
 def _visible(frame: pl.DataFrame) -> pl.Series:

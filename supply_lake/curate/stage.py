@@ -296,12 +296,19 @@ def _reconcile(spec: DatasetSpec, reading: Reading) -> None:
     for at, part in enumerate(reading.parts):
         outcome, name = reading.outcomes[part.owner], reading.names[at]
         if outcome.outcome in ("read", "empty") and part.totals is not None:
-            sums = {column: reading.sums[at, column] for column in spec.expect_total.sums} if spec.expect_total else {}
-            problem = books.problem(part.totals, rows[name], sums)
-            if problem:
-                member = name.removeprefix(outcome.key).removeprefix(MEMBER)
-                outcome.outcome, outcome.reason = "unreadable", f"its member {member!r} {problem}" if member else problem
+            problem = books.problem(part.totals, rows[name], {column: reading.sums[at, column] for column in books.columns})
+            member = name.removeprefix(outcome.key).removeprefix(MEMBER)
+            _fall_short(outcome, f"its member {member!r} {problem}" if member and problem else problem)
+    owners = {part.owner for part in reading.parts}
+    for at, outcome in enumerate(reading.outcomes):
+        if outcome.outcome == "empty" and at not in owners:  # an archive without members
+            _fall_short(outcome, books.problem((), 0, {}))
     reading.notes.update(books.notes)
+
+
+def _fall_short(outcome: SourceOutcome, problem: str) -> None:
+    if problem:
+        outcome.outcome, outcome.reason = "unreadable", problem
 
 
 def _drop_broken(reading: Reading) -> None:
@@ -331,15 +338,15 @@ def _forget_broken_conditions(reading: Reading, parts: Collection[int]) -> None:
 
 def _refuse_unread_columns(reading: Reading) -> None:
     """In a frozen dataset, a column of an object in which no value at all could be read has another type."""
-    for column, source in sorted(reading.drift.unread):
-        frames = (reading.good.get(at, [column]) for at in range(len(reading.good)) if _has(reading.good, at, source))
-        if all(frame[column].null_count() == frame.height for frame in frames):
+    for column, part in sorted(reading.drift.unread):
+        frames = (reading.good.get(at, [column, "_src"]) for at in range(len(reading.good)) if _has(reading.good, at, part))
+        if not any(frame.filter(pl.col("_src") == part)[column].count() for frame in frames):
             reason = f"no value of column {column!r} can be read as its declared type; `evolution: freeze` allows no change"
-            reading.drift.refusals.setdefault(source, f"{reason}; declare the type that it has or mend the file")
+            reading.drift.refusals.setdefault(part, f"{reason}; declare the type that it has or mend the file")
 
 
-def _has(spool: Spool, at: int, source: int) -> bool:
-    return any(one == source for one, _ in spool.shares(at))
+def _has(spool: Spool, at: int, part: int) -> bool:
+    return any(one == part for one, _ in spool.shares(at))
 
 
 def _filter(spool: Spool, keep: pl.Expr) -> None:

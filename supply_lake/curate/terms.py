@@ -18,7 +18,7 @@ from supply_lake.curate.widen import Need, needed
 from supply_lake.datasets.column import Column
 from supply_lake.datasets.spec import DatasetSpec, Evolution
 from supply_lake.datasets.types import DataType
-from supply_lake.datasets.widening import contains, is_number, promoted
+from supply_lake.datasets.widening import contains, is_float, is_number, promoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,9 @@ def _as_wide(column: Column, published: SchemaColumn | None) -> Column:
     if published.declared == column.type:
         grown = promoted(column.dtype, wide) == wide
     else:
-        grown = is_number(wide) and is_number(column.dtype) and contains(wide, column.dtype)
+        # A float that becomes a decimal is a change for the better, whatever the float could say.
+        exact = not (is_float(wide) and column.dtype.name == "decimal")
+        grown = exact and is_number(wide) and is_number(column.dtype) and contains(wide, column.dtype)
     return retyped(column, wide) if grown and wide != column.dtype else column
 
 

@@ -32,12 +32,16 @@ def sums_of(spec: DatasetSpec, typed: pl.DataFrame, src: pl.Series) -> list[Sum]
 
 
 class Reconciliation:
-    """Holds files to their control totals, one by one. ``notes`` are the figures of those that live up to them."""
+    """Holds files to their control totals, one by one.
+
+    ``columns`` have a control total of their sum; ``notes`` are the figures of the files that live up to theirs.
+    """
 
     def __init__(self, spec: DatasetSpec) -> None:
         self._spec, self._expected = spec, spec.expect_total
         self._files: Counter[str] = Counter()
         self._figures: dict[str, Decimal] = {}
+        self.columns = tuple(self._expected.sums) if self._expected else ()
 
     @property
     def notes(self) -> Iterator[str]:
@@ -56,6 +60,7 @@ class Reconciliation:
         if self._expected is None:
             return ""
         found = {"{} rows": (self._expected.rows, Decimal(rows))} if self._expected.rows else {}
+        sums = {name: sums.get(name, Decimal(0)) for name in self.columns}
         found |= {f"a sum of {{}} in {name!r}": (place, sums[name]) for name, place in self._expected.sums.items()}
         for what, (place, number) in found.items():
             texts = [text for at, text in told if at == place]

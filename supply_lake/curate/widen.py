@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from supply_lake.curate.cast_numbers import plain_text
-from supply_lake.curate.kinds import data_type
+from supply_lake.curate.kinds import data_type, text
 from supply_lake.datasets.format import Format
 from supply_lake.datasets.types import DataType
 from supply_lake.datasets.widening import (
@@ -55,7 +55,7 @@ def needed(raw: pl.Series, base: DataType, declared: DataType, form: Format) -> 
         return None
     finest = declared.scale if declared.name == "decimal" else MOST_DIGITS
     if typed.name == "string":
-        return _of_text(raw, base, finest, form)
+        return _of_text(text(raw), base, finest, form)
     if is_number(typed) and base.name == "decimal":
         return _of_text(raw.cast(pl.String), base, finest, _AS_IT_IS)
     wider = promoted(base, typed) if is_number(typed) else None

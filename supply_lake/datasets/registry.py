@@ -11,6 +11,7 @@ from __future__ import annotations
 import difflib
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from itertools import combinations
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from supply_lake.datasets import declaration
+from supply_lake.datasets import component_file, declaration
 from supply_lake.datasets.declaration import Declaration, DeclarationError
 from supply_lake.datasets.faults import sentences
 from supply_lake.datasets.quality import References
@@ -76,11 +77,13 @@ class Registry(Mapping[str, DatasetSpec]):
 
 
 def load_registry(folder: Path) -> Registry:
-    """Load every ``<name>.yaml`` of the folder; its subfolders and hidden files are not looked at.
+    """Load every ``<name>.yaml`` of the folder, and every ``<name>/defs.yaml`` that is a dataset as a Dagster component.
+
+    Hidden files and what else is in subfolders are not looked at.
 
     :raises SpecError: with one line for every fault of every file
     """
-    files = _files(folder)
+    files = [*_files(folder), *component_file.files_in(folder)]
     found: list[tuple[DatasetSpec, Declaration]] = []
     faults: list[str] = []
     broken: set[str] = set()
@@ -91,9 +94,9 @@ def load_registry(folder: Path) -> Registry:
             found.append(_told(path))
         except SpecError as error:
             faults.append(str(error))
-            broken.add(path.stem)
+            broken.add(_called(path))
     specs = [spec for spec, _ in found]
-    faults += _shared_keys(specs, folder)
+    faults += [*_doubles(specs, folder), *_shared_keys(specs, folder)]
     faults += _lost_references(found, broken, folder)
     if faults:
         raise SpecError("\n".join(faults))
@@ -131,14 +134,29 @@ def _load(path: Path) -> tuple[DatasetSpec, Declaration]:
     if path.suffix != _SUFFIX:
         raise DeclarationError([(1, f"dataset files end in {_SUFFIX}; rename it to {path.stem}{_SUFFIX}")])
     declared = declaration.parse(_text(path))
+    if path.name == component_file.FILE:
+        declared = component_file.dataset_in(declared)
     try:
         spec = DatasetSpec.model_validate(declared.values)
     except ValidationError as error:
         raise DeclarationError(sentences(error, declared)) from None
-    if spec.name != path.stem:
+    if spec.name != _called(path):
         text = f"the dataset is called {spec.name!r} and its file {path.name}; rename the file to {spec.name}{_SUFFIX}"
+        if path.name == component_file.FILE:
+            text = f"the dataset is called {spec.name!r} and its folder {_called(path)}; rename the folder to {spec.name}"
         raise DeclarationError([(declared.line(("name",)), text)])
     return spec, declared
+
+
+def _called(path: Path) -> str:
+    """What the dataset of a file has to be called."""
+    return path.parent.name if path.name == component_file.FILE else path.stem
+
+
+def _file_of(spec: DatasetSpec, folder: Path) -> str:
+    """The file of a dataset, for people."""
+    component = folder / spec.name / component_file.FILE
+    return _shown(component if component.exists() else folder / (spec.name + _SUFFIX))
 
 
 def _files(folder: Path) -> list[Path]:
@@ -163,13 +181,23 @@ def _text(path: Path) -> str:
         ) from None
 
 
+def _doubles(specs: list[DatasetSpec], folder: Path) -> list[str]:
+    """A fault for every dataset that has a file and a component."""
+    names = Counter(spec.name for spec in specs)
+    return [
+        f"{_shown(folder / name / component_file.FILE)}:1: {name} is declared in {name}{_SUFFIX} too; take one of them away"
+        for name, times in names.items()
+        if times > 1
+    ]
+
+
 def _shared_keys(specs: list[DatasetSpec], folder: Path) -> list[str]:
     """A fault for every two datasets that could both take one landing key."""
     return [
-        f"{_shown(folder / (two.name + _SUFFIX))}:1: the landing pattern {two.key_pattern.pattern!r} can take the same key as "
+        f"{_file_of(two, folder)}:1: the landing pattern {two.key_pattern.pattern!r} can take the same key as "
         f"{one.key_pattern.pattern!r} of {one.name}; give one of them another `landing.pattern`"
         for one, two in combinations(specs, 2)
-        if one.key_pattern.overlaps(two.key_pattern)
+        if one.name != two.name and one.key_pattern.overlaps(two.key_pattern)
     ]
 
 
@@ -184,7 +212,7 @@ def _lost_references(found: Sequence[tuple[DatasetSpec, Declaration]], broken: S
             text = _lost(spec, rule.references, specs)
             if text:
                 line = declared.line(("quality", index, "references"))
-                faults.append(f"{_shown(folder / (spec.name + _SUFFIX))}:{line}: {text}")
+                faults.append(f"{_file_of(spec, folder)}:{line}: {text}")
     return faults
 
 

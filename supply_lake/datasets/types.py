@@ -6,6 +6,7 @@ What belongs here: parsing and printing types. What does not: how any library ca
 from __future__ import annotations
 
 import datetime as dt
+import json
 import re
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
@@ -16,6 +17,8 @@ from pydantic import BaseModel, ConfigDict
 _SCALARS = "string|boolean|int8|int16|int32|int64|uint8|uint16|uint32|uint64|float32|float64|date|time|timestamp|json|binary"
 _UNDECLARED = "null|map<string,string>"  # types that the lake gives to columns, and that no contract can ask for
 _DECIMAL = r"decimal\((?:[1-9]|[12]\d|3[0-8]),(?:\d|[12]\d|3[0-8])\)"
+_PLAIN_NAME = re.compile(r"[\w.\-]+")
+_QUOTED = re.compile(r'("(?:[^"\\]|\\.)*")')
 _ISO: dict[str, Callable[[str], Any]] = {
     "date": dt.date.fromisoformat,
     "time": dt.time.fromisoformat,
@@ -74,19 +77,20 @@ class DataType(BaseModel):
         if self.name == "list":
             return f"list<{self.item}>"
         if self.name == "struct":
-            return f"struct<{','.join(f'{name}:{kind}' for name, kind in self.fields)}>"
+            return f"struct<{','.join(f'{_quoted(name)}:{kind}' for name, kind in self.fields)}>"
         return self.name
 
 
 def parse_type(text: str) -> DataType:
     """Parse ``decimal(12,2)``, ``list<string>``, ``struct<a:int64,b:list<date>>`` and the plain names.
 
-    Two more are read, and are never declared: ``null``, of a column in which no value was seen yet, and
+    The name of a struct's field that has other characters than letters, digits, ``_``, ``-`` and ``.`` stands in double quotes.
+    Two more types are read, and are never declared: ``null``, of a column in which no value was seen yet, and
     ``map<string,string>``, of what was rescued.
 
     :raises ValueError: naming the part that is no type
     """
-    text = re.sub(r"\s+", "", text)
+    text = _without_blanks(text)
     if re.fullmatch(f"{_SCALARS}|{_UNDECLARED}", text):
         return DataType(name=text.partition("<")[0])
     if re.fullmatch(_DECIMAL, text):
@@ -101,19 +105,29 @@ def parse_type(text: str) -> DataType:
     raise ValueError(f"{text!r} is no type; use {_SCALARS.replace('|', ', ')}, decimal(p,s), list<T> or struct<name:T,…>")
 
 
+def _quoted(name: str) -> str:
+    return name if _PLAIN_NAME.fullmatch(name) else json.dumps(name, ensure_ascii=False)
+
+
+def _without_blanks(text: str) -> str:
+    return "".join(one if one.startswith('"') else re.sub(r"\s+", "", one) for one in _QUOTED.split(text))
+
+
 def _struct_field(text: str) -> tuple[str, DataType]:
-    name, colon, kind = text.partition(":")
+    quoted = _QUOTED.match(text)
+    name, colon, kind = (quoted[0], *text[quoted.end() :].partition(":")[1:]) if quoted else text.partition(":")
     if not (name and colon):
         raise ValueError(f"{text!r} is no struct field; write name:type")
-    return name, parse_type(kind)
+    return json.loads(name) if quoted else name, parse_type(kind)
 
 
 def _split_fields(text: str) -> list[str]:
-    """Split at the commas that stand outside every bracket."""
+    """Split at the commas that stand outside every bracket and quote."""
     parts, depth, start = [], 0, 0
-    for at, char in enumerate(text):
-        depth += (char in "<(") - (char in ">)")
-        if char == "," and depth == 0:
+    inside = [span for one in _QUOTED.finditer(text) for span in range(*one.span())]
+    for at in sorted(set(range(len(text))) - set(inside)):
+        depth += (text[at] in "<(") - (text[at] in ">)")
+        if text[at] == "," and depth == 0:
             parts.append(text[start:at])
             start = at + 1
     return [*parts, text[start:]]

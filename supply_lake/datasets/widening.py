@@ -1,8 +1,9 @@
 """Which type holds the values of two others, exactly.
 
 ``common`` is a question of types alone, and its answer loses nothing: int32 and float64 meet in float64, int64 and
-decimal(12,2) in decimal(21,2), and int64 and float64 nowhere, for a float64 tells integers apart up to 2^53 only. ``holding``
-looks at the bounds of the values as well, and has an answer always: text, in the end. ``promoted`` is what a contract grows to.
+decimal(12,2) in decimal(21,2), and int64 and float64 nowhere, for a float64 tells numbers apart up to 15 digits only.
+``holding`` looks at the bounds of the values as well, and has an answer always: text, in the end. ``promoted`` is what a
+contract grows to.
 
 What belongs here: the order of types. What does not: casting values (``curate.kinds``, ``query.unified``) and deciding when a
 column grows (``curate.evolve``).
@@ -40,16 +41,11 @@ class Held:
 
     @property
     def fitted(self) -> DataType:
-        """The narrowest type of its family that holds these values."""
-        if self.empty:
-            return NOTHING
+        """The narrowest decimal that holds these values, when they are integers or decimals of which the bounds are known."""
         if self.low is None or self.high is None or not (is_integer(self.kind) or self.kind.name == "decimal"):
             return self.kind
-        bounds = (Decimal(self.low), Decimal(self.high))
-        if self.kind.name == "decimal":
-            whole = max(len(str(abs(int(bound)))) for bound in bounds)
-            return DataType(name="decimal", precision=min(max(whole + self.kind.scale, 1), MOST_DIGITS), scale=self.kind.scale)
-        return integer_holding(int(bounds[0]), int(bounds[1]), signed=self.kind.name in _SIGNED) or self.kind
+        whole = max(len(str(abs(int(Decimal(bound))))) for bound in (self.low, self.high))
+        return decimal(whole, self.kind.scale) or self.kind
 
 
 def is_integer(kind: DataType) -> bool:
@@ -125,10 +121,14 @@ def contains(wide: DataType, narrow: DataType) -> bool:
 
 
 def holding(parts: Iterable[Held]) -> DataType:
-    """The type that holds all of these values exactly: by their types, else by their bounds, else as text."""
+    """The type that holds all of these values exactly: by types, by those of columns that have values, by bounds, else text."""
     held = list(parts)
-    found = _all([one.kind for one in held]) or _all([one.fitted for one in held])
-    return TEXT if found is None else held[0].kind if found == NOTHING else found
+    there = [one for one in held if not one.empty] or held[:1]
+    for kinds in ([one.kind for one in held], [one.kind for one in there], [one.fitted for one in there]):
+        found = _all(kinds)
+        if found is not None:
+            return found
+    return TEXT
 
 
 def _all(kinds: Sequence[DataType]) -> DataType | None:

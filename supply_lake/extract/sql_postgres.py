@@ -35,6 +35,7 @@ _EXACT_ARRAYS = {1000, 1005, 1007, 1009, 1014, 1015, 1016, 1021, 1022, 1115, 118
 _JSON_ARRAYS = {1231}
 _KINDS: dict[int, Kind] = {1082: "date", 1114: "local", 1184: "instant"}
 _NUMBERS = {20, 21, 23, 700, 701, 1700}
+_CONNECT_SECONDS = "30"
 _BATCH_BYTES = 8 * 1024**2
 _SESSION = {
     "TimeZone": "UTC",
@@ -54,7 +55,8 @@ _MICROSECONDS = 86_400_000_000
 @contextmanager
 def postgres_snapshot(url: URL) -> Iterator[PostgresSnapshot]:
     """Open one state of the database for reading, which any number of connections can share."""
-    uri = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    patient = url if "connect_timeout" in url.query else url.update_query_dict({"connect_timeout": _CONNECT_SECONDS})
+    uri = patient.set(drivername="postgresql").render_as_string(hide_password=False)
     with _own_errors(), psycopg.connect(uri) as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True

@@ -110,7 +110,9 @@ class Audit:
         other = self._stores.registry.get(reference.dataset)
         commit = self._stores.metadata.last_commit(other.name)
         live = self._stores.metadata.live(other.name, commit) if commit else []
-        types = {our: comparable(self._spec.types[our], other.types[their]) for our, their in reference.pairs}
+        version = self._stores.metadata.schema(other.name)
+        kinds = {**other.types, **({one.name: one.kind for one in version.schema.columns} if version else {})}
+        types = {our: comparable(self._staged.kinds[our], kinds[their]) for our, their in reference.pairs}
         rows = self._good(reference.columns)
 
         def theirs(bounds: Bounds) -> list[LivePart]:

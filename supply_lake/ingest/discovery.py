@@ -69,8 +69,8 @@ def tick(
 
 
 def _unlisted(stores: Stores) -> dict[str, str]:
-    why = "it cannot be listed ({}); give this user the permission, and what is in it is taken up"
-    return {folder: why.format(reason) for folder, reason in stores.landing.unlisted.items()}
+    why = "it cannot be listed ({}); give this user the permission, and it is taken up"
+    return {key: why.format(reason) for key, reason in stores.landing.unlisted.items()}
 
 
 def enter(stores: Stores, keys: Sequence[str]) -> None:

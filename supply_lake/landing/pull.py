@@ -15,6 +15,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,6 +33,8 @@ from supply_lake.landing.rules import Rules
 from supply_lake.storage.layout import manifest_path, position_path
 from supply_lake.storage.object_store import ObjectStore, ObjectVersion
 from supply_lake.storage.scratch import scratch_folder
+
+_READS_AT_ONCE = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +98,12 @@ class Puller:
         return [landed for window in windows for landed in self._pull(window)]
 
     def position(self) -> Value | None:
-        """How far the pulls have come; ``None`` before the first."""
-        manifest = read_manifest(self.landing, position_path(self.spec.name))
-        return manifest.position if manifest else None
+        """How far the pulls have come by the cursor that is declared now; ``None`` before the first."""
+        manifest, cursor = read_manifest(self.landing, position_path(self.spec.name)), self.spec.source.cursor
+        if manifest is None or cursor is None:
+            return None
+        same = (manifest.transport, manifest.by) == (self.spec.source.transport, cursor.by)
+        return manifest.position if same else None
 
     def _pull(self, window: Window) -> list[Landed]:
         with self._room() as room:
@@ -188,10 +194,12 @@ def provenance(landing: ObjectStore, spec: DatasetSpec, digests: Mapping[str, st
 
     :param digests: SHA-256 by landing key of the object versions that were read; what landed under the key since does not count
     """
-    if not spec.source.pulled:
+    if not spec.source.pulled or not digests:
         return {}
-    found = ((read_manifest(landing, manifest_path(key)), digest) for key, digest in digests.items())
-    return facts([manifest for manifest, digest in found if manifest is not None and manifest.sha256 == digest])
+    with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
+        found = pool.map(lambda key: read_manifest(landing, manifest_path(key)), digests)
+        pairs = list(zip(found, digests.values(), strict=True))
+    return facts([manifest for manifest, digest in pairs if manifest is not None and manifest.sha256 == digest])
 
 
 def _transported(task: Task) -> Iterator[Pulled]:

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from supply_lake.storage.layout import key_fault
 from supply_lake.storage.local_listing import same_file, version_tag
 from supply_lake.storage.object_store import ObjectStore, ObjectVersion
 
@@ -53,6 +54,8 @@ class Settling:
         return {key: reason for key, reason in reasons if reason}
 
     def _why_not(self, version: ObjectVersion, known: Iterable[tuple[str, int]]) -> str:
+        if key_fault(version.key):
+            return ""  # it is never read: the rules refuse it
         path = self._store.local_path(version.key)
         assert path is not None
         try:

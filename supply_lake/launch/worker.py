@@ -34,8 +34,7 @@ def get_ready() -> None:
     import dagster._cli.api  # noqa: F401
     from dagster import DagsterInstance
 
-    import supply_lake.sensors.landing
-    import supply_lake.sensors.schedules  # noqa: F401
+    import supply_lake.composition  # noqa: F401
     from supply_lake.launch.rehearsal import rehearse
 
     DagsterInstance.get().dispose()

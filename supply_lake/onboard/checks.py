@@ -22,6 +22,8 @@ from supply_lake.onboard.values import Values
 _ROWS_ENOUGH = 50
 _FEW_VALUES = 12
 _SET_ROWS = 20
+_RARE = 3
+_CLOSED_VALUES, _CLOSED_ROWS = 6, 50
 _PATTERN_VALUES = 20
 _PATTERN_PARTS = 9
 _ALTERNATIVES = 3
@@ -59,20 +61,31 @@ def _numbers(label: str, guess: Guess, *, is_key: bool) -> Proposed:
 
 
 def _texts(label: str, values: Values, *, is_key: bool) -> Proposed:
-    if not is_key and 2 <= values.distinct <= _FEW_VALUES and values.filled >= _SET_ROWS * values.distinct:
-        return _set(values)
-    if pattern := pattern_of(values):
-        return Proposed({"matches": pattern}) if is_key or names.says_identity(label) else Proposed()
-    return Proposed()
+    if not is_key and _are_few(values):
+        return _set(label, values)
+    pattern = pattern_of(values) if is_key else ""
+    return Proposed({"matches": pattern}) if pattern else Proposed()
 
 
-def _set(values: Values) -> Proposed:
-    """The few values that occur; none when some of them are so rare that they are errors or the set is not whole."""
+def _are_few(values: Values) -> bool:
+    return 2 <= values.distinct <= _FEW_VALUES and values.filled >= _SET_ROWS * values.distinct
+
+
+def _set(label: str, values: Values) -> Proposed:
+    """The few values that occur, where there will hardly be others: by the name, or because each of them is so frequent."""
     if doubts := _misspelt(values):
         return Proposed({}, doubts)
-    if int(values.table["n"].min() or 0) < 3:  # type: ignore[arg-type]
+    rarest = int(values.table["n"].min() or 0)  # type: ignore[arg-type]
+    if rarest < _RARE:
         return Proposed({}, (f"it has {values.distinct} different values, some of them in one or two rows only",))
-    return Proposed({"isin": sorted(values.texts)})
+    closed = names.says_kind(label) or (values.distinct <= _CLOSED_VALUES and rarest >= _CLOSED_ROWS)
+    return Proposed({"isin": sorted(values.texts)} if closed else {})
+
+
+def set_of(values: Values) -> list[str]:
+    """The few values of a column, each of which comes back; none when there are many, or some are rare."""
+    few = _are_few(values) and not _misspelt(values) and int(values.table["n"].min() or 0) >= _RARE  # type: ignore[arg-type]
+    return sorted(values.texts) if few else []
 
 
 def _misspelt(values: Values) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ import polars as pl
 
 from supply_lake.datasets.format import Format
 from supply_lake.errors import UsageError
-from supply_lake.onboard import checks, dating, keys, names, policy
+from supply_lake.onboard import checks, dating, keys, names, policy, rules
 from supply_lake.onboard.dating import Dating
 from supply_lake.onboard.draft import ColumnDraft, Draft
 from supply_lake.onboard.guess import Guess
@@ -21,6 +21,7 @@ from supply_lake.onboard.infer import Inferred
 from supply_lake.onboard.known import Known
 from supply_lake.onboard.policy import Policy, Wishes
 from supply_lake.onboard.reading import Gathered
+from supply_lake.onboard.rules import Rule
 from supply_lake.onboard.sample import Sample
 from supply_lake.onboard.seen import Seen
 from supply_lake.onboard.sniff import Sniffed
@@ -52,18 +53,19 @@ def compose(evidence: Evidence, wishes: Wishes) -> Draft:
     """
     sample, known, gathered = evidence.sample, evidence.known, evidence.gathered
     evidence = replace(evidence, inferred=_with_known(evidence.inferred, known))
-    dated = _dating(evidence.name, sample)
-    wishes = _resolved(wishes, evidence.seen)
+    dated = Dating() if known.pulled else _dating(evidence.name, sample)
+    wishes = replace(_resolved(wishes, evidence.seen), pulled="sql" in known.source)
     found = _keys(evidence, dated, wishes)
-    rules = policy.decide(evidence.seen, found, dated, wishes, gathered.rows)
-    rules = replace(rules, offers=(*rules.offers, *_offers(evidence, dated)))
+    decided = policy.decide(evidence.seen, found, dated, wishes, gathered.rows)
+    decided = replace(decided, offers=(*decided.offers, *_offers(evidence, dated, decided)))
+    columns = tuple(_column(one, decided, evidence) for one in evidence.seen)
     return Draft(
         name=evidence.name,
         sample=sample,
         gathered=gathered,
         format=_format_fields(evidence.inferred.form),
-        columns=tuple(_column(one, rules, evidence) for one in evidence.seen),
-        policy=rules,
+        columns=columns,
+        policy=decided,
         dating=dated,
         owner=wishes.owner or "team:unassigned",
         source={"system": "unknown", **known.source},
@@ -71,7 +73,18 @@ def compose(evidence: Evidence, wishes: Wishes) -> Draft:
         facts=evidence.sniffed.facts,
         doubts=tuple(_doubts(evidence, dated)),
         freshness=dating.hours_between(dated.days),
+        quality=tuple(_rules(evidence, dated, decided, columns)),
     )
+
+
+def _rules(evidence: Evidence, dated: Dating, decided: Policy, columns: Sequence[ColumnDraft]) -> Iterator[Rule]:
+    if not evidence.inferred.looked or not evidence.gathered.rows:
+        return
+    checked = {one.name for one in columns if one.checks}
+    yield from rules.of_rows(evidence.seen, decided.key, checked)
+    days = _groups(evidence.gathered, dated)
+    if days is not None and decided.fields["mode"] != "append":
+        yield from rules.of_days(evidence.gathered, evidence.inferred, days, decided.key)
 
 
 def _description(sample: Sample) -> str:
@@ -92,8 +105,13 @@ def _format_fields(form: Format) -> dict[str, Any]:
     return {"type": form.type, **changed}
 
 
-def _offers(evidence: Evidence, dated: Dating) -> Iterator[tuple[dict[str, Any], str]]:
+def _offers(evidence: Evidence, dated: Dating, decided: Policy) -> Iterator[tuple[dict[str, Any], str]]:
     """Fields of the dataset that the sample suggests and does not prove."""
+    sql, order = evidence.known.source.get("sql"), decided.fields.get("order_by")
+    if sql and order and decided.fields.get("key_scope") == "dataset":
+        by = next(one.label for one in evidence.seen if one.name == order)
+        cursor = {"source": {"sql": {"cursor": {"by": by, "lag": 900}}}}
+        yield cursor, "pulls only what changed since the last pull, with a quarter of an hour for late commits"
     for place in evidence.sniffed.totals[:1]:
         yield {"expect_total": {"rows": place}}, "sets a file aside whole that does not hold as many records as it says there"
     days = [one for one in evidence.seen if one.guess.type in ("date", "timestamp") and _is_business_date(one)]
@@ -125,8 +143,8 @@ def _known(one: Seen, known: Known) -> Seen:
     return replace(one, guess=Guess(type, "the type that the database has", low=one.guess.low, high=one.guess.high))
 
 
-def _column(one: Seen, rules: Policy, evidence: Evidence) -> ColumnDraft:
-    in_key = one.name in rules.key
+def _column(one: Seen, decided: Policy, evidence: Evidence) -> ColumnDraft:
+    in_key = one.name in decided.key
     if not evidence.inferred.looked:
         return ColumnDraft(one, {}, named=evidence.inferred.form.header)
     proposed = checks.propose(one, is_key=in_key)
@@ -138,7 +156,7 @@ def _column(one: Seen, rules: Policy, evidence: Evidence) -> ColumnDraft:
         doubts=(*_column_doubts(one.guess, one.values), *proposed.doubts, *word),
         unit=names.unit(one.label),
         description=evidence.known.remarks.get(one.label, ""),
-        nullable=True if one.name in rules.nullable else required,
+        nullable=True if one.name in decided.nullable else required,
         named=evidence.inferred.form.header,
     )
 

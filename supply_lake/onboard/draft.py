@@ -16,6 +16,7 @@ from supply_lake.onboard.headers import Field
 from supply_lake.onboard.policy import Policy
 from supply_lake.onboard.proof import Proof
 from supply_lake.onboard.reading import Gathered
+from supply_lake.onboard.rules import Rule
 from supply_lake.onboard.sample import Sample
 from supply_lake.onboard.seen import Seen
 from supply_lake.onboard.values import Values
@@ -88,6 +89,7 @@ class Draft:
     doubts: tuple[str, ...] = ()
     error_threshold: float = 0.02
     freshness: float | None = None
+    quality: tuple[Rule, ...] = ()
     proof: Proof | None = None
 
     @property

@@ -35,7 +35,7 @@ def _lines(draft: Draft, page: str, schema: bool) -> Iterator[str]:
     yield f"description: {scalar(draft.description)}"
     yield comment("? who answers for the data, and which system they come from")
     yield f"owner: {scalar(draft.owner)}"
-    yield f"source: {flow(draft.source)}"
+    yield from _source(draft)
     yield from map(_doubt, draft.doubts)
     yield f"format: {flow(draft.format)}"
     yield from _landing(draft)
@@ -43,12 +43,24 @@ def _lines(draft: Draft, page: str, schema: bool) -> Iterator[str]:
     for column in draft.columns:
         yield from _column(column)
     yield from _policy(draft)
+    yield from _quality(draft)
 
 
 def _sampled(draft: Draft) -> str:
     files = len(draft.sample.files)
     told = f"{files} files" if files > 1 else draft.sample.files[0].file if files else "nothing"
     return f"{told} with {draft.gathered.rows:,} rows"
+
+
+def _source(draft: Draft) -> Iterator[str]:
+    line = f"source: {flow(draft.source)}"
+    pulled = {name: fields for name, fields in draft.source.items() if isinstance(fields, Mapping)}
+    if not pulled:
+        yield line
+        return
+    yield "source:"
+    yield from (f"  {name}: {flow(value)}" for name, value in draft.source.items())
+    yield inert(['or: schedule: "@hourly"  (pulls by itself; without it, `supply-lake extract` pulls)'], 2)
 
 
 def _landing(draft: Draft) -> Iterator[str]:
@@ -64,7 +76,7 @@ def _column(column: ColumnDraft) -> Iterator[str]:
     if column.field.why:
         yield comment(f"several names: {column.field.why}", 2)
     if column.guess.nulls:
-        told = ", ".join(f"{quoted(one.text)} ({one.rows:,} rows)" for one in column.guess.nulls)
+        told = ", ".join(f"{quoted(one.text)} ({count(one.rows, 'row')})" for one in column.guess.nulls)
         yield comment(f"null: {told}", 2)
     for doubt in column.doubts:
         yield _doubt(doubt, 2)
@@ -100,6 +112,15 @@ def _policy(draft: Draft) -> Iterator[str]:
     yield from _limits(draft)
 
 
+def _quality(draft: Draft) -> Iterator[str]:
+    """Rules, which only warn: nobody has decided yet what they should refuse."""
+    if draft.quality:
+        yield "quality:"
+    for rule in draft.quality:
+        yield comment(rule.why, 2)
+        yield f"  - {flow(rule.fields)}"
+
+
 def _limits(draft: Draft) -> Iterator[str]:
     if draft.proof is not None:
         rows, part = draft.proof.rows, f"{draft.proof.rejected_share:.2%}"
@@ -107,7 +128,7 @@ def _limits(draft: Draft) -> Iterator[str]:
     yield f"error_threshold: {draft.error_threshold}"
     if draft.freshness:
         yield comment("by the longest time between two files of the sample")
-        yield f"freshness: {flow({'max_age_hours': draft.freshness})}"
+        yield f"freshness: {{max_age_hours: {draft.freshness:g}}}"
     else:
         yield inert(["or: freshness: {max_age_hours: 26}  (the sample does not tell how often files come)"])
 

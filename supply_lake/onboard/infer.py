@@ -15,7 +15,7 @@ from supply_lake.curate.cast import as_text
 from supply_lake.datasets.format import Format
 from supply_lake.onboard import moments, nested, numbers, texts, words
 from supply_lake.onboard.date_shapes import day_first
-from supply_lake.onboard.guess import Guess
+from supply_lake.onboard.guess import Guess, cast
 from supply_lake.onboard.headers import Field
 from supply_lake.onboard.names import published
 from supply_lake.onboard.nested import Node
@@ -76,7 +76,7 @@ def _guesses(
     for field, values in zip(fields, found, strict=True):
         node = _node(gathered.tree, field)
         if typed := _typed(gathered, field):
-            guesses.append(Guess(typed, "the type that the file has", low=_end(values, 0), high=_end(values, -1)))
+            guesses.append(_of_file(typed, values))
         elif node is not None and node.nested and (nested_type := nested.guess(values, node, form)):
             guesses.append(nested_type)
         else:
@@ -97,8 +97,14 @@ def _flat(values: Values, name: str, form: Format, order: bool | None) -> Guess:
     )
 
 
-def _end(values: Values, at: int) -> str:
-    return str(values.texts.sort()[at])[:60] if values.distinct else ""
+def _of_file(type: str, values: Values) -> Guess:
+    """The type of a typed file, with the ends of its values where their text has an order that means something."""
+    ordered = type.startswith(("int", "uint", "decimal", "date", "time"))
+    typed = cast(values.texts, Format(type="csv"), type=type) if ordered else values.texts.head(0)
+    low, high = typed.min(), typed.max()
+    return Guess(
+        type, "the type that the file has", low="" if low is None else str(low), high="" if high is None else str(high)
+    )
 
 
 def _node(tree: Node | None, field: Field) -> Node | None:
@@ -179,5 +185,5 @@ def _doubts(form: Format, columns: Sequence[Seen]) -> tuple[str, ...]:
         )
     signs = [name for name in _NOTATION if getattr(form, name) != getattr(Format(type=form.type), name)]
     if signs:
-        doubts.append(f"numbers are not written plain_text; `format` says how to read them: {', '.join(signs)}")
+        doubts.append(f"numbers are not written plainly; `format` says how to read them: {', '.join(signs)}")
     return tuple(doubts)

@@ -12,7 +12,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Types, remarks and emptiness by column, the key, a remark on the whole, and fields of ``source``; all may be nothing."""
+    """Types, remarks and emptiness by column, the key, a remark on the whole, and fields of ``source``; all may be nothing.
+
+    ``pulled``: each delivery is read from the source anew, whatever its files are called.
+    """
 
     types: Mapping[str, str] = field(default_factory=dict)
     key: tuple[str, ...] = ()
@@ -20,3 +23,4 @@ class Known:
     remarks: Mapping[str, str] = field(default_factory=dict)
     remark: str = ""
     source: Mapping[str, Any] = field(default_factory=dict)
+    pulled: bool = False

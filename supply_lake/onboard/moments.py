@@ -47,17 +47,21 @@ def guess(values: Values, name: str, form: Format, *, day_first: bool | None = N
         return found
     families = _families(values)
     proved: list[str] = []
+    borrowed = False
     members = pl.zeros(values.distinct, dtype=pl.Boolean, eager=True)
     for family in families:
         if family.formats == ("%Y%m%d",) and not _are_compact_dates(values.only(family.members), name):
             continue
-        fitting = _fitting(values.only(family.members), family.formats, form, day_first)
+        fitting = _fitting(values.only(family.members), family.formats, form)
         if len(fitting) > 1:
-            return _unproved(values, fitting, family, form)
+            told = [one for one in fitting if day_first is not None and order_of([one]) is day_first]
+            if len(told) != 1:
+                return _unproved(values, fitting, family, form)
+            fitting, borrowed = told, True
         if fitting:
             proved += fitting
             members = members | family.members
-    return _proved(values, form, _different(proved), members) if proved else None
+    return _proved(values, form, _different(proved), members, borrowed=borrowed) if proved else None
 
 
 def _different(formats: Sequence[str]) -> list[str]:
@@ -83,13 +87,10 @@ def _families(values: Values) -> list[_Family]:
     return sorted(found, key=lambda one: (-values.rows_of(one.members), one.formats))
 
 
-def _fitting(members: Values, formats: Sequence[str], form: Format, day_first: bool | None) -> list[str]:
+def _fitting(members: Values, formats: Sequence[str], form: Format) -> list[str]:
     """The formats that read every value; else the one that reads all but a few, such as a 30 February."""
     failed = {one: _failures(members, one, form) for one in formats}
     fitting = [one for one, rows in failed.items() if not rows]
-    if len(fitting) > 1 and day_first is not None:
-        told = [one for one in fitting if order_of([one]) is day_first]
-        return told if len(told) == 1 else fitting
     few = [one for one, rows in failed.items() if rows <= STRAYS_SHARE * members.filled]
     return fitting or (few if len(few) == 1 else [])
 
@@ -103,11 +104,13 @@ def _type(formats: Sequence[str]) -> str:
     return "timestamp" if any(has_time(one) for one in formats) else "date"
 
 
-def _proved(values: Values, form: Format, formats: list[str], members: pl.Series) -> Guess | None:
+def _proved(values: Values, form: Format, formats: list[str], members: pl.Series, *, borrowed: bool) -> Guess | None:
     type = _type(formats)
     declared: dict[str, Any] = {} if all(is_iso(one) for one in formats) else {"formats": formats}
     told = "in ISO 8601" if not declared else f"in {'the formats' if len(formats) > 1 else 'the format'} {', '.join(formats)}"
     doubts, sentinels = _remarks(values, form, members, type, declared)
+    if borrowed:
+        doubts = ("the order of day and month is that of another column; its own values prove none", *doubts)
     why = f"{type}s {told}"
     return tried(values, form, {"type": type, **declared}, why=why, like=members, doubts=doubts, sentinels=sentinels)
 

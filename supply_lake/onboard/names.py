@@ -36,6 +36,11 @@ _MEASURES = _MONEY | {
     "latitude", "long", "lon", "longitude", "percent", "pct", "ratio", "size", "stock", "level", "confirmed", "deaths",
     "recovered", "active",
 }  # fmt: skip
+_KINDS = {
+    "status", "state", "type", "kind", "mode", "category", "class", "group", "level", "priority", "currency", "unit", "uom",
+    "method", "term", "terms", "incoterm", "month", "weekday", "channel", "reason", "flag", "stage", "phase", "grade",
+    "outcome", "result",
+}  # fmt: skip
 _DATES = {"date", "dt", "day", "datum", "fecha", "jour"}
 _CHANGES = {"updated", "update", "modified", "changed", "edited", "lastmodified", "refreshed", "asof", "rowversion"}
 
@@ -99,6 +104,11 @@ def says_money(name: str) -> bool:
 def says_measure(name: str) -> bool:
     """Whether the name speaks of an amount of something."""
     return bool(_MEASURES & set(tokens(name)))
+
+
+def says_kind(name: str) -> bool:
+    """Whether the name speaks of one of a few kinds, of which there will hardly be more."""
+    return bool(_KINDS & set(tokens(name)))
 
 
 def says_date(name: str) -> bool:

@@ -34,7 +34,7 @@ _SMALL = r"^\d{1,3}([.,]\d*)?$"
 
 
 def notation_of(columns: Iterable[Values]) -> dict[str, Any]:
-    """The fields of ``format`` for numbers that are not written plain_text."""
+    """The fields of ``format`` for numbers that are not written plainly."""
     open_to_it = (values for values in columns if values.origin == "text" and not values.all_digits)
     numeric = [texts for values in open_to_it if len(texts := _numbers(values))]
     return {**_marks(numeric), **_signs(numeric)}

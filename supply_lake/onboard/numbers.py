@@ -6,6 +6,7 @@ sentinels.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import polars as pl
@@ -44,16 +45,17 @@ def guess(values: Values, name: str, form: Format) -> Guess | None:
     sentinels = among_numbers(values, floats(values.stripped, form).zip_with(like, _nothing(like)))
     fields, why = _kind(values, digits, name)
     doubts = [*_far_off(sentinels), *_kind_doubts(fields, digits)]
-    return tried(
-        values,
-        form,
-        fields,
-        why=why,
-        like=like,
-        sentinels=sentinels,
-        doubts=doubts,
-        offers=_offers(values, form, sentinels, name),
-    )
+    offers = _offers(values, form, sentinels, name)
+    found = tried(values, form, fields, why=why, like=like, sentinels=sentinels, doubts=doubts, offers=offers)
+    return None if found is not None and _are_codes(found, name) else found
+
+
+def _are_codes(found: Guess, name: str) -> bool:
+    """Whether the few values that are no numbers are codes, so that all of them are: ``C536548`` among ``536365``."""
+    if not found.stray_rows or found.type != "int64":
+        return False
+    strays = [one.text.strip() for one in found.strays]
+    return names.says_identity(name) or any(re.fullmatch(r"(?=.*\d)(?=.*[A-Za-z])[\w/.-]+", one) for one in strays)
 
 
 def floats(texts: pl.Series, form: Format) -> pl.Series:

@@ -11,12 +11,15 @@ from dataclasses import replace
 from math import ceil
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from supply_lake.curate.curate import Options
 from supply_lake.curate.raw import EmptyObject
 from supply_lake.datasets.declaration import parse
+from supply_lake.datasets.faults import sentences
 from supply_lake.datasets.format import Format
 from supply_lake.datasets.spec import DatasetSpec
-from supply_lake.errors import UnreadableObject
+from supply_lake.errors import UnreadableObject, UsageError
 from supply_lake.onboard.composing import Evidence, compose
 from supply_lake.onboard.draft import Draft
 from supply_lake.onboard.drafting import dataset_text
@@ -92,6 +95,13 @@ def _tried(draft: Draft, scratch: Path) -> Draft:
 
 
 def spec_of(draft: Draft) -> DatasetSpec:
-    """The draft as a declaration, by way of its text, which is what will be read."""
-    text = dataset_text(draft, page="-", schema=False)
-    return DatasetSpec.model_validate(parse(text).values)
+    """The draft as a declaration, by way of its text, which is what will be read.
+
+    :raises UsageError: what a person asked for cannot be declared
+    """
+    declared = parse(dataset_text(draft, page="-", schema=False))
+    try:
+        return DatasetSpec.model_validate(declared.values)
+    except ValidationError as error:
+        told = "; ".join(text for _, text in sentences(error, declared))
+        raise UsageError(f"what was asked for does not go together: {told}") from None

@@ -19,7 +19,16 @@ _LONGEST = 60
 
 def page_text(draft: Draft) -> str:
     """The page. The same sample gives the same page."""
-    parts = [_head(draft), _review(draft), _trial(draft), _files(draft), _overview(draft), _details(draft), _next(draft)]
+    parts = [
+        _head(draft),
+        _review(draft),
+        _trial(draft),
+        _files(draft),
+        _overview(draft),
+        _rules(draft),
+        _details(draft),
+        _next(draft),
+    ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -88,14 +97,19 @@ def _overview(draft: Draft) -> str:
             f"{one.values.filled:,}",
             f"{one.values.empty:,}",
             f"{one.values.distinct:,}",
-            one.guess.low,
-            one.guess.high,
+            one.guess.low or _end(one, 0),
+            one.guess.high or _end(one, -1),
             ", ".join(f"{quoted(null.text)}: {null.rows:,}" for null in (*one.guess.nulls, *one.guess.sentinels)),
         )
         for one in draft.columns
     ]
     header = ("column", "type", "filled", "empty", "different", "least", "greatest", "stands for none")
     return "## Columns\n\n" + _table(header, rows)
+
+
+def _end(column: ColumnDraft, at: int) -> str:
+    """The first or last text in order, of columns whose values are nothing but text."""
+    return str(column.values.texts.sort()[at]) if column.values.distinct else ""
 
 
 def _details(draft: Draft) -> str:
@@ -129,6 +143,13 @@ def _column(column: ColumnDraft, draft: Draft) -> Iterator[str]:
     if doubts:
         yield "\n" + _bullets(doubts)
     del draft
+
+
+def _rules(draft: Draft) -> str:
+    if not draft.quality:
+        return ""
+    told = [f"{_code(rule.fields['name'])}: {rule.why}" for rule in draft.quality]
+    return "## Rules\n\nThey warn and refuse nothing; `severity: reject` is for those that deserve it.\n\n" + _bullets(told)
 
 
 def _next(draft: Draft) -> str:

@@ -20,12 +20,13 @@ _FEW_ROWS = 30
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What the person who asks for a draft has decided already."""
+    """What the person who asks for a draft has decided already; ``pulled``: the source is a table, read anew each time."""
 
     key: tuple[str, ...] = ()
     mode: str = ""
     order_by: str = ""
     owner: str = ""
+    pulled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,8 @@ def _mode(key: Key | None, dating: Dating, wishes: Wishes) -> tuple[str, str, st
     if wishes.mode:
         scope = "dataset" if wishes.mode == "upsert" and key and key.everywhere and not dating.dated else "partition"
         return wishes.mode, scope, "as asked for"
+    if wishes.pulled and not key:
+        return "replace", "partition", "each pull reads the whole table, which is the whole truth of its date"
     if one_a_day:
         return "replace", "partition", "each date has one file, which is taken for the whole truth of that date"
     if dating.dated:

@@ -31,6 +31,7 @@ def draft_json(draft: Draft) -> dict[str, Any]:
         "order_by": draft.policy.fields.get("order_by"),
         "error_threshold": draft.error_threshold,
         "columns": [_column(one) for one in draft.columns],
+        "quality": [{**rule.fields, "why": rule.why} for rule in draft.quality],
         "trial": _trial(draft),
         "doubts": draft.all_doubts,
     }

@@ -4,7 +4,7 @@ The URL is SQLAlchemy's, with the table behind ``#`` or as ``?table=``: ``postgr
 Types, keys, empty values and remarks come from the database's own catalog; nothing of them is guessed. The password is used
 to connect, and stands nowhere afterwards.
 
-What belongs here: asking a database about one table. What does not: pulling it again and again.
+What belongs here: asking a database about one table. What does not: pulling it again and again (``extract.sql``).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import datetime as dt
 import decimal
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, make_url
 
+from supply_lake.datasets.secret import SECRET_NAME
 from supply_lake.errors import StoreUnavailable, UsageError
 from supply_lake.onboard.known import Known
 from supply_lake.onboard.sample import Sample, SampleFile
@@ -33,12 +34,10 @@ _DRIVERS = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql"}
 
 @dataclass(frozen=True, slots=True)
 class TableSample:
-    """The rows as a file, what the database says of them, and the URL without its password, for ``source``."""
+    """The rows as a file, and what the database says of them. ``whole``: they are all that the table has."""
 
     sample: Sample
     known: Known
-    table: str
-    url: str
     whole: bool
 
 
@@ -67,9 +66,9 @@ def read_table(place: str, dataset: str, scratch: Path) -> TableSample:
     finally:
         engine.dispose()
     file = SampleFile(path.name, path.stat().st_size, dt.datetime.now(dt.UTC), lambda: path.open("rb"))
-    return TableSample(
-        Sample(f"{_shown(url)}#{name}", (file,)), known, name, _with_reference(url, dataset), rows < ROWS_AT_MOST
-    )
+    source = {"system": url.get_backend_name(), "sql": {"url": _with_reference(url, dataset), "table": name}}
+    known = replace(known, source=source, pulled=True)
+    return TableSample(Sample(f"{_shown(url)}#{name}", (file,)), known, whole=rows < ROWS_AT_MOST)
 
 
 def split(place: str) -> tuple[URL, str]:
@@ -98,12 +97,13 @@ def _shown(url: URL) -> str:
 
 
 def _with_reference(url: URL, dataset: str) -> str:
-    """The URL as a dataset file may have it: a reference to an environment variable where the password stood."""
-    plain = url.set(drivername=url.drivername.partition("+")[0] if url.drivername.startswith("postgresql") else url.drivername)
-    plain = plain.set(query={})
+    """The URL as a dataset file may have it: a reference to an environment variable where a secret stood."""
+    kept = {name: value for name, value in url.query.items() if not SECRET_NAME.search(name)}
+    driver = url.get_backend_name() if url.drivername in _DRIVERS.values() else url.drivername
+    plain = url.set(drivername=driver, query=kept)
     if plain.password is None:
         return plain.render_as_string(hide_password=False)
-    return plain.render_as_string(hide_password=True).replace(":***@", f":${{{dataset.upper()}_PASSWORD}}@")
+    return plain.render_as_string(hide_password=True).replace(":***@", f":${{{dataset.upper()}_PASSWORD}}@", 1)
 
 
 def _harmless(error: BaseException, url: URL) -> str:

@@ -21,15 +21,12 @@ def guess(values: Values, form: Format) -> Guess:
         return Guess("string", "no value in the sample", doubts=("the sample has no value of it; its type is not known",))
     sentinels = tuple(among_text(values))
     doubts = _nearly(values, form)
-    texts = values.texts
     return Guess(
         "string",
         "text" if not doubts else "text, because a part of it is",
         sentinels=sentinels,
         offers=read_as_null(sentinels, form),
         doubts=doubts,
-        low=str(texts.min() or "")[:60],
-        high=str(texts.max() or "")[:60],
     )
 
 

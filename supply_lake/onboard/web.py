@@ -12,9 +12,12 @@ import urllib.request
 from base64 import b64encode
 from email.message import Message
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from supply_lake.errors import StoreUnavailable, UsageError
+from supply_lake.onboard.dating import by_names
+from supply_lake.onboard.known import Known
 from supply_lake.onboard.places import shown
 from supply_lake.onboard.sample import SAMPLE_BYTES, Sample, SampleFile
 
@@ -27,8 +30,8 @@ _ENDINGS = {
 }
 
 
-def fetch(url: str, dataset: str, scratch: Path) -> Sample:
-    """Fetch the URL into a file.
+def fetch(url: str, dataset: str, scratch: Path) -> tuple[Sample, Known]:
+    """Fetch the URL into a file; the sample, and how the dataset can pull it again.
 
     :raises UsageError: the server refuses it, or it is larger than a sample may be
     :raises StoreUnavailable: the server does not answer
@@ -51,7 +54,23 @@ def fetch(url: str, dataset: str, scratch: Path) -> Sample:
     except ValueError:
         raise UsageError(f"{shown(url)} is no URL that can be fetched") from None
     file = SampleFile(name, size, dt.datetime.now(dt.UTC), lambda: copy.open("rb"))
-    return Sample(shown(url), (file,))
+    return Sample(shown(url), (file,)), Known(source=_source(url, dataset), pulled=True)
+
+
+def _source(url: str, dataset: str) -> dict[str, Any]:
+    """The field ``source``: the host, and the file to pull, unless its URL has a query, which may hold secrets."""
+    parts = urlsplit(url)
+    host, folder, name = parts.netloc.rpartition("@")[2], *parts.path.rpartition("/")[::2]
+    if parts.query or not name:
+        return {"system": host}
+    dated = by_names("x", [name]).pattern.removeprefix("x/")
+    files: dict[str, Any] = {
+        "url": f"{parts.scheme}://{host}{folder}",
+        "pattern": dated if dated and "*" not in dated else name,
+    }
+    if parts.username is not None:
+        files["auth"] = {"type": "basic", "user": unquote(parts.username), "password": {"env": f"{dataset.upper()}_PASSWORD"}}
+    return {"system": host, "files": files}
 
 
 def _request(url: str) -> urllib.request.Request:

@@ -47,7 +47,8 @@ class Measure:
             return None
         if self.kind == "max":
             return max(known)
-        return math.fsum(known) if isinstance(known[0], float) else sum(known[1:], known[0])
+        # A column that has grown to floats has exact sums of before.
+        return math.fsum(known) if any(isinstance(one, float) for one in known) else sum(known[1:], known[0])
 
     def expression(self, kind: pl.DataType | None) -> pl.Expr:
         """How it is computed over a column of this type, without overflow."""

@@ -15,6 +15,7 @@ from supply_lake.curate.cast import polars_type
 from supply_lake.curate.duels import ROWS_AT_ONCE
 from supply_lake.curate.settle import LivePart
 from supply_lake.datasets.types import DataType
+from supply_lake.datasets.widening import FLOAT64, TEXT, common, is_number
 from supply_lake.quality.doubles import Frames
 from supply_lake.quality.live_rows import Bounds, Sought, hashes, read
 
@@ -46,10 +47,9 @@ def orphans(
 
 
 def comparable(our: DataType, their: DataType) -> pl.DataType:
-    """The type in which values of both are what they are."""
-    if our.name == "decimal":
-        return pl.Decimal(38, max(our.scale, their.scale))
-    return pl.Int128() if our != their and "int" in our.name else polars_type(our)
+    """The type in which values of both are what they are; of numbers that no type says exactly, the nearest."""
+    found = common(our, their)
+    return polars_type(found or (FLOAT64 if is_number(our) and is_number(their) else TEXT))
 
 
 def _typed(rows: Frames, types: Mapping[str, pl.DataType]) -> Iterator[pl.DataFrame]:

@@ -8,6 +8,7 @@ which brings its own ``dagster.yaml`` (``deploy/dagster``) and sets ``DAGSTER_HO
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 from collections.abc import Iterator
@@ -65,7 +66,17 @@ def open_instance(settings: Settings) -> DagsterInstance:
     from dagster._core.instance.ref import InstanceRef
 
     own = {"compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}}
-    return DagsterInstance.from_ref(InstanceRef.from_dir(str(prepare_home(settings)), overrides=own))
+    home = prepare_home(settings)
+    with _alone_in(home):  # two processes that make Dagster's tables at once break each other
+        return DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides=own))
+
+
+@contextmanager
+def _alone_in(home: Path) -> Iterator[None]:
+    """Wait for the others who do so in this folder, on this machine."""
+    with (home / ".opening.lock").open("wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 @contextmanager

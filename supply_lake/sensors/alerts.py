@@ -1,8 +1,7 @@
-"""Alerts: what failed is told to the log and, where ``SUPPLY_LAKE_ALERT_URL`` is set, to a webhook.
+"""Alerts: what a person should know is told to the log and, where ``SUPPLY_LAKE_ALERT_URL`` is set, to a webhook.
 
-What belongs here: the message, its one way out, and how often the same is told. What does not: deciding what is a failure.
-A rejected batch, a batch whose attempts are used up and a check that failed each fail their run, so all of them arrive here.
-Ticks that raise arrive by ``TickAlarm``.
+What belongs here: the message, its one way out, and ticks that raise with how often the same of them is told. What does not:
+finding out what happened to runs, checks and datasets (``alarms``).
 """
 
 import json
@@ -12,13 +11,10 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
 
-import dagster as dg
-
-from supply_lake.assets.naming import DATASET_TAG, PARTITION_TAG, RANGE_END_TAG, RANGE_START_TAG
 from supply_lake.errors import SupplyLakeError
-from supply_lake.settings import Settings
 
 logger = logging.getLogger(__name__)
 TIMEOUT_SECONDS = 5
@@ -33,25 +29,26 @@ _SECRETS = (
 )
 
 
-def alert_sensor(settings: Settings) -> dg.SensorDefinition:
-    """The sensor that sends an alert for every failed run of this code location."""
+class Kind(StrEnum):
+    """What happened."""
 
-    @dg.run_failure_sensor(
-        name="alerts",
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Tells of failed runs: rejected batches, batches whose attempts are used up, stores that are away.",
-    )
-    def alert(context: dg.RunFailureSensorContext) -> None:
-        send(message(context), settings.alert_url)
+    FAILURE = "failure"
+    """A run or a tick failed; what it was to do is not done."""
+    WARNING = "warning"
+    """A check did not pass, and what it checked is published."""
+    LATENESS = "lateness"
+    """Nothing was published for longer than the dataset's ``freshness`` allows."""
 
-    return alert
+
+_VERBS = {Kind.FAILURE: "failed", Kind.WARNING: "warns", Kind.LATENESS: "is late"}
 
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """What failed, and why: a run of a ``dataset`` and ``partition``, or a ``tick`` of the sensor or schedule that it names."""
+    """What happened, and why: to a ``dataset`` and ``partition``, or in a ``tick`` of the sensor or schedule that it names."""
 
     reason: str
+    kind: Kind = Kind.FAILURE
     dataset: str = ""
     partition: str = ""
     run_id: str = ""
@@ -61,26 +58,7 @@ class Alert:
     def text(self) -> str:
         """All of it in one line for a person."""
         what = self.tick or " ".join(filter(None, (self.dataset or "a run", self.partition)))
-        return f"supply_lake: {what} failed: {self.reason}"
-
-
-def message(context: dg.RunFailureSensorContext) -> Alert:
-    """The alert for a run that failed, without secrets."""
-    run = context.dagster_run
-    told = [
-        event.step_failure_data.user_failure_data.description or ""
-        for event in context.get_step_failure_events()
-        if event.step_failure_data.user_failure_data
-    ]
-    partition = run.tags.get(PARTITION_TAG) or "/".join(
-        run.tags[tag] for tag in (RANGE_START_TAG, RANGE_END_TAG) if tag in run.tags
-    )
-    return Alert(
-        reason=redact("\n".join(filter(None, told)) or context.failure_event.message or "the run failed")[:LONGEST],
-        dataset=run.tags.get(DATASET_TAG, ""),
-        partition=partition,
-        run_id=run.run_id,
-    )
+        return f"supply_lake: {what} {_VERBS[self.kind]}: {self.reason}"
 
 
 class TickAlarm:
@@ -111,12 +89,17 @@ class TickAlarm:
         if now - self._told.get(key, float("-inf")) >= AGAIN_SECONDS:
             self._told[key] = now
             reason = str(error) if isinstance(error, SupplyLakeError) else f"{type(error).__name__}: {error}"
-            send(Alert(redact(reason)[:LONGEST], tick=tick), self._url)
+            send(Alert(reason, tick=tick), self._url)
 
 
 def send(alert: Alert, url: str) -> None:
-    """Log the alert, and post it as JSON when there is a webhook. A webhook that fails is logged, never raised."""
-    logger.error("%s%s", alert.text, f" (run {alert.run_id})" if alert.run_id else "")
+    """Log the alert, and post it as JSON when there is a webhook; secrets are taken out.
+
+    A webhook that fails is logged, never raised.
+    """
+    alert = replace(alert, reason=redact(alert.reason)[:LONGEST])
+    level = logging.ERROR if alert.kind is Kind.FAILURE else logging.WARNING
+    logger.log(level, "%s%s", alert.text, f" (run {alert.run_id})" if alert.run_id else "")
     if not url:
         return
     body = json.dumps({"text": alert.text, **asdict(alert)}).encode()
@@ -124,7 +107,7 @@ def send(alert: Alert, url: str) -> None:
     try:
         urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS).close()
     except (OSError, ValueError) as error:
-        logger.error("the alert webhook did not take an alert of %s: %s", alert.run_id or alert.tick, redact(str(error)))
+        logger.error("the alert webhook did not take the alert above: %s", redact(str(error)))
 
 
 def redact(text: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Collection
 
 import dagster as dg
 
-from supply_lake.assets.naming import LAKE
+from supply_lake.assets.naming import LAKE, LAYER_TAG
 from supply_lake.resources.code_server import CodeServer
 from supply_lake.resources.stores import LakeStores
 from supply_lake.sensors.alerts import TickAlarm
@@ -49,7 +49,7 @@ def landing_sensor(settings: Settings, *, patience: Patience, names: Collection[
 def _sensor(name: str, lookout: Lookout, patience: Patience, alarm: TickAlarm) -> dg.SensorDefinition:
     @dg.sensor(
         name=name,
-        asset_selection=dg.AssetSelection.from_string(f'key:"{LAKE}/*"'),
+        asset_selection=dg.AssetSelection.tag(LAYER_TAG, LAKE),
         minimum_interval_seconds=5,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=_DESCRIBED[name],

@@ -17,7 +17,6 @@ from supply_lake.settings import Settings
 
 def dataset_schedule(settings: Settings, spec: DatasetSpec, cron: str, alarm: TickAlarm) -> dg.ScheduleDefinition:
     """The schedule of one dataset; times are UTC."""
-
     name = f"{spec.name}_schedule"
 
     @dg.schedule(
@@ -41,11 +40,14 @@ def dataset_schedule(settings: Settings, spec: DatasetSpec, cron: str, alarm: Ti
     return look
 
 
-def pull_schedule(spec: DatasetSpec, cron: str) -> dg.ScheduleDefinition:
+def pull_schedule(spec: DatasetSpec, cron: str, alarm: TickAlarm) -> dg.ScheduleDefinition:
     """The schedule on which one source is pulled; times are UTC."""
+    name = f"{spec.name}_pull"
+
+    name = f"{spec.name}_pull"
 
     @dg.schedule(
-        name=f"{spec.name}_pull",
+        name=name,
         job_name=ASSET_JOB,
         cron_schedule=cron,
         execution_timezone="UTC",
@@ -54,7 +56,9 @@ def pull_schedule(spec: DatasetSpec, cron: str) -> dg.ScheduleDefinition:
     )
     def pull(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         tags = {PULL_TAG: "true", DATASET_TAG: spec.name}
-        if busy := pulls_under_way(context.instance, spec.name):
+        with alarm.over(f"schedule {name}"):
+            busy = pulls_under_way(context.instance, spec.name)
+        if busy:
             return dg.SkipReason(f"The pull before is still at work: run {busy[0].run_id}.")
         today = context.scheduled_execution_time.astimezone(dt.UTC).date()
         first = max(spec.start_date, today - dt.timedelta(days=spec.source.again_days))

@@ -16,6 +16,7 @@ from typing import Any
 import polars as pl
 import pyarrow.parquet as pq
 
+from supply_lake.curate.align import alike
 from supply_lake.quality.live_rows import Bounds, overlaps
 from supply_lake.snapshots.records import ColumnStats, Snapshot
 from supply_lake.storage.object_store import ObjectStore
@@ -64,7 +65,7 @@ def _holds(snapshot: Snapshot, keys: pl.DataFrame, bounds: Bounds, lake: ObjectS
             parquet = pq.ParquetFile(stream)
             groups = [at for at in range(parquet.num_row_groups) if overlaps(parquet.metadata.row_group(at), bounds)]
             for at in groups:
-                held = pl.DataFrame(parquet.read_row_group(at, columns=keys.columns)).cast(keys.schema)
-                if held.join(keys, on=keys.columns, how="semi", nulls_equal=True).height:
+                held, wanted = alike(pl.DataFrame(parquet.read_row_group(at, columns=keys.columns)), keys)
+                if held.join(wanted, on=keys.columns, how="semi", nulls_equal=True).height:
                     return True
     return False

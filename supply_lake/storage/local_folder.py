@@ -75,12 +75,15 @@ class LocalFolder:
         todo = [(prefix, frozenset({os.path.realpath(self.root)}))]
         while todo:
             folder, links = todo.pop()
+            self._forget_unlisted(folder)
             subfolders: list[os.DirEntry[str]] = []
             with self._scan(folder) as entries:
                 while rows.add(folder, islice(entries, local_listing.BATCH), subfolders):
                     if rows.full:
                         yield rows.take()
                 todo += self._next_folders(folder, links, subfolders)
+            self.unlisted |= rows.unseen
+            rows.unseen.clear()
         if rows.keys:
             yield rows.take()
 
@@ -178,7 +181,6 @@ class LocalFolder:
             os.close(handle)
 
     def _open_folder(self, folder: str) -> int | None:
-        self.unlisted.pop(folder, None)
         try:
             return os.open(f"{self.root}/{folder}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except _NOT_THERE as error:
@@ -187,6 +189,10 @@ class LocalFolder:
         except OSError as error:
             self._pass_over(folder, error)
         return None
+
+    def _forget_unlisted(self, folder: str) -> None:
+        if self.unlisted:
+            self.unlisted = {key: why for key, why in self.unlisted.items() if key.rpartition("/")[0] != folder.rstrip("/")}
 
     def _pass_over(self, folder: str, error: OSError) -> None:
         """Note that a folder cannot be listed; the root has to be."""

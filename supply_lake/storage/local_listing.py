@@ -7,6 +7,7 @@ walking folders and opening files (``local_folder``).
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import os
 import stat
 from collections.abc import Iterable
@@ -18,14 +19,16 @@ from supply_lake.storage.backend import LISTING, ObjectVersion
 
 TEMPORARY = ".supply_lake-"
 BATCH = 50_000
+_LEADS_NOWHERE = {errno.ENOENT, errno.ELOOP}  # gone since, or a link to nothing
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 class Rows:
-    """Columns of a listing, filled file by file and turned into Arrow in bulk."""
+    """Columns of a listing, filled file by file and turned into Arrow in bulk. ``unseen``: names of unknown status, and why."""
 
     def __init__(self) -> None:
         self.keys: list[str] = []
+        self.unseen: dict[str, str] = {}
         self._inodes: list[int] = []
         self._times: list[int] = []
         self._sizes: list[int] = []
@@ -42,12 +45,14 @@ class Rows:
         """
         number = 0
         for number, entry in enumerate(entries, 1):  # noqa: B007 - the last number is the count
-            if entry.is_dir():
-                subfolders.append(entry)
-                continue
             try:
+                if entry.is_dir():
+                    subfolders.append(entry)
+                    continue
                 status = entry.stat()
-            except FileNotFoundError:  # gone since, or a link to nothing
+            except OSError as error:
+                if error.errno not in _LEADS_NOWHERE:
+                    self.unseen[folder + entry.name] = error.strerror or str(error)
                 continue
             if stat.S_ISREG(status.st_mode) and not entry.name.startswith(TEMPORARY):
                 self.keys.append(folder + entry.name)

@@ -94,7 +94,7 @@ class ObjectStore:
 
     @property
     def unlisted(self) -> dict[str, str]:
-        """Folders below the root that the last look into them could not list, and why."""
+        """Folders and files below the root that the last look at them could not list, and why."""
         return dict(self._backend.unlisted) if isinstance(self._backend, LocalFolder) else {}
 
     def read(self, version: ObjectVersion | str) -> BinaryIO:

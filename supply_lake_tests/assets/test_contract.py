@@ -63,5 +63,6 @@ def test_an_owner_that_dagster_would_refuse_does_not_break_the_location(owner: s
 
 def test_a_tag_that_dagster_would_refuse_stays_in_the_metadata() -> None:
     declared = spec(tags={"tier": "fact", "note": "two words"})
-    assert contract.tags(declared) == {"supply_lake/source": "shop", "tier": "fact"}
+    assert contract.tags(declared, "lake") == {"supply_lake/layer": "lake", "supply_lake/source": "shop", "tier": "fact"}
     assert contract.metadata(declared)["tag note"] == "two words"
+    assert "tag tier" not in contract.metadata(declared)

@@ -14,7 +14,7 @@ import pytest
 from dagster._core.test_utils import create_run_for_test, instance_for_test
 
 from supply_lake.assets.naming import DATASET_TAG, PULL_TAG, RANGE_END_TAG, RANGE_START_TAG, lake_key, landing_key
-from supply_lake.definitions import build_definitions
+from supply_lake.composition import build_definitions
 from supply_lake.errors import StoreUnavailable
 from supply_lake.landing.pull import Puller
 from supply_lake.resources.workers import WORKER_TAG
@@ -111,6 +111,21 @@ def test_what_the_source_refuses_is_the_runs_reason(make: Make, shop: Any, monke
     monkeypatch.setattr(Puller, "pull", away)
     assert reasons(run(lake)) == "the bucket does not answer. Nothing is lost; pull it again when it is back."
     assert lake.materializations(landing=True) == {}
+
+
+def test_no_secret_is_in_anything_that_a_run_leaves(
+    make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("SHOP_URL", "postgresql://reader:s3cr3t-w%40rd@127.0.0.1:1/shop?sslpassword=s3cr3t-too")
+    lake = make({"url": "${SHOP_URL}"})
+    with caplog.at_level("DEBUG"):
+        result = run(lake)
+    assert "postgresql://reader@127.0.0.1:1/shop does not answer" in reasons(result)
+    told = "\n".join([caplog.text, *(f"{event.message} {event.event_specific_data}" for event in result.all_events)])
+    left = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    for secret in ("s3cr3t-w@rd", "s3cr3t-w%40rd", "s3cr3t-too"):
+        assert secret not in told
+        assert secret.encode() not in left
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ import pytest
 
 from supply_lake.assets import contract
 from supply_lake.assets.naming import lake_key
+from supply_lake.composition import build_definitions
 from supply_lake.datasets.quality import Rule
-from supply_lake.definitions import build_definitions
 from supply_lake_tests.sensors.lakes import TODAY, Lake, reasons
 from supply_lake_tests.sensors.made_up import ORDERS
 

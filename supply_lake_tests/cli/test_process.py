@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 
 import click
 import pytest
@@ -66,6 +67,25 @@ def test_what_nobody_thought_of_is_one_sentence(
     )
     monkeypatch.setenv("SUPPLY_LAKE_DEBUG", "1")
     assert "Traceback" in cli("datasets").err
+
+
+def test_names_of_files_have_no_power_over_the_terminal(lake: MadeLake, cli: Cli) -> None:
+    (Path(lake.stores.landing.location) / "orders").mkdir()
+    (Path(lake.stores.landing.location) / "orders" / "\x1b[31m.csv").touch()
+    for verb in ("ingest", "objects"):
+        said = cli(verb).out
+        assert "\\x1b[31m.csv" in said
+        assert "\x1b" not in said
+
+
+def test_a_terminal_without_the_letters_gets_their_numbers(lake: MadeLake) -> None:
+    done = subprocess.run(
+        [*COMMAND, "query", "SELECT '日本' AS x"],
+        capture_output=True,
+        env=os.environ | {"PYTHONIOENCODING": "latin-1"},
+        check=True,
+    )
+    assert done.stdout == b"x\n\\u65e5\\u672c\n"
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, click.Abort])

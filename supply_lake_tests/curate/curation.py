@@ -16,8 +16,9 @@ import polars as pl
 
 from supply_lake.curate import read_csv
 from supply_lake.curate.counts import Rows
-from supply_lake.curate.curate import Delivery, Kept, LivePart, Options, Source, SourceOutcome, stage
+from supply_lake.curate.curate import Delivery, Evolved, Kept, LivePart, Options, Source, SourceOutcome, stage
 from supply_lake.curate.rejects import SCHEMA
+from supply_lake.curate.schema import Schema
 from supply_lake.datasets.spec import DatasetSpec
 
 DAY = dt.date(2026, 11, 1)
@@ -54,6 +55,17 @@ class Curated:
     notes: tuple[str, ...]
     problem: str
     figures: Mapping[str, int]
+    evolved: Evolved
+
+    @property
+    def schema(self) -> Schema:
+        """What the batch publishes."""
+        return self.evolved.schema
+
+    @property
+    def types(self) -> dict[str, str]:
+        """The published types by column."""
+        return {one.name: one.type for one in self.schema.columns}
 
     @property
     def frame(self) -> pl.DataFrame:
@@ -91,30 +103,35 @@ def curate(
     live: Sequence[pl.DataFrame | tuple[dt.date, pl.DataFrame]] = (),
     csv_chunk: int = CSV_CHUNK,
     memory: int = 1024**3,
+    published: Schema | None = None,
     refused: str = "",
     kept: Kept | None = None,
     delivery: Delivery | None = None,
     adds: bool = False,
 ) -> Curated:
-    """Run files through both passes; file ``n`` lands under the key ``n.dat``. Checks that every number adds up."""
+    """Run files through both passes; file ``n`` lands under the key ``n.dat``. Checks that every number adds up.
+
+    :param published: what was published before
+    """
     sources = [_source(at, file) for at, file in enumerate(files)]
     with tempfile.TemporaryDirectory() as home, patch.object(read_csv.CsvReader.__init__, "__defaults__", (csv_chunk,)):
         scratch = Path(home) / "scratch"
         options = Options(memory_bytes=memory)
-        with stage(spec, sources, landing_date=DAY, scratch=scratch, options=options, kept=kept) as staged:
+        with stage(spec, sources, landing_date=DAY, scratch=scratch, options=options, published=published, kept=kept) as staged:
             parts = [_live_part(one) for one in live]
-            settled = staged.refuse(refused) if refused else staged.settle(parts, delivery=delivery, adds=adds)
-            published = {date: pl.concat(settled.tables(date)) for date in settled.changed_partitions if _any(settled, date)}
+            settled = staged.refuse(refused) if refused else staged.settle(parts, published, delivery=delivery, adds=adds)
+            tables = {date: pl.concat(settled.tables(date)) for date in settled.changed_partitions if _any(settled, date)}
             done = Curated(
                 rows=settled.rows,
                 by_source=settled.by_source,
-                published=published,
+                published=tables,
                 changed=settled.changed_partitions,
                 rejects=pl.concat([pl.DataFrame(schema=SCHEMA), *settled.rejects()]),
                 outcomes=staged.sources,
                 notes=staged.notes,
                 problem=staged.schema_problem,
                 figures=staged.check_figures,
+                evolved=settled.evolved,
             )
             _adds_up(done, settled)
         assert not scratch.exists()
@@ -124,9 +141,7 @@ def curate(
 def all_of_it(done: Curated) -> tuple[Any, ...]:
     """All that must not depend on how a file was read."""
     outcomes = [(one.outcome, one.reason) for one in done.outcomes]
-    # What is told of a file's columns is told once for every piece of it.
-    notes = [note.partition(" (")[0] if note.startswith("column") else note for note in done.notes]
-    return done.values, done.lines, done.set_aside(), done.reasons(), done.raws(), notes, outcomes
+    return done.values, done.lines, done.set_aside(), done.reasons(), done.raws(), done.notes, outcomes
 
 
 def at_every_chunk(data: bytes | str, spec: DatasetSpec = AB) -> Curated:

@@ -35,14 +35,14 @@ def staged(tmp_path: Path) -> Any:
 
 
 def test_p12_a_barred_row_never_wins_whichever_is_newer(staged: Any) -> None:
-    settled = staged.settle([], bar(1))
+    settled = staged.settle([], barred=bar(1))
     assert settled.rows == Rows(landed=6, published=3, rejected=2, deduplicated=1)
     assert pl.concat(settled.tables(DAY))["v"].to_list() == [1, 3, 5]
     assert ("rejected", 3, [("2", "no such v")]) in rejects(settled)
 
 
 def test_a_row_keeps_every_reason_and_counts_once(staged: Any) -> None:
-    settled = staged.settle([], bar(2, why="second", start=bar(2, 1, why="first")))
+    settled = staged.settle([], barred=bar(2, why="second", start=bar(2, 1, why="first")))
     assert settled.rows == Rows(landed=6, published=2, rejected=3, deduplicated=1)
     assert settled.by_source["0.dat"] == Rows(landed=3, published=1, rejected=2)
     assert ("rejected", 4, [("3", "first"), ("3", "second")]) in rejects(settled)
@@ -69,7 +69,7 @@ def test_what_stands_is_told_with_its_places_and_without_what_is_barred_or_hidde
     live = pl.DataFrame({"k": ["a", "b", "c"], "v": [1, 2, 3], "op": ["U", "U", "D"], "_deleted": [False, False, True]})
     files = "k,v,op\na,9,U\nd,4,U\ne,5,D\nf,6,U\n"
     with stage(spec, [_source(0, files)], landing_date=DAY, scratch=tmp_path / "scratch") as one:
-        settled = one.settle([_live_part(live)], bar(3))
+        settled = one.settle([_live_part(live)], barred=bar(3))
         everything = pl.concat(settled.standing(["v"])).sort("v")
         assert everything["v"].to_list() == [2, 4, 9]
         assert (everything["_ordinal"] < 0).to_list() == [True, False, False]

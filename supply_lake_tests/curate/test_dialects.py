@@ -193,6 +193,12 @@ def test_p3_a_file_without_records_between_its_margins_is_empty() -> None:
         assert [(one.outcome, one.reason) for one in done.outcomes] == [("empty", "header only")], data
 
 
+def test_o4_an_escaped_space_is_white_space() -> None:
+    done = at_every_chunk("\\ \n", of({"escape": "\\"}))
+    assert (done.outcomes[0].outcome, done.outcomes[0].reason) == ("empty", "whitespace only")
+    assert at_every_chunk("\\ \na,b\nx,1\n", of({"escape": "\\"})).values == [("x", "1")]
+
+
 def test_p3_a_row_of_tabs_is_a_record_and_no_blank_line() -> None:
     done = at_every_chunk("\t\nx\t1\n", of({"delimiter": "\t", "header": False}))
     assert done.values == [(None, None), ("x", "1")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import datetime as dt
 import errno
 import gzip
 import io
@@ -467,8 +468,8 @@ def test_o8_types_that_the_lake_has_no_word_for_arrive_as_text_or_lists() -> Non
     row = done.frame.row(0, named=True)
     assert row["a"] == "1." + "1" * 50
     assert (row["f"], row["m"]) == ([1, 2], [{"key": "k", "value": 1}])
-    assert (row["b"], row["t"], row["h"]) == ("/w==", "PT1M30S", '["/w=="]')
-    assert row["deep"] == '{"d": ["1.' + "1" * 50 + '"]}'
+    assert (row["b"], row["t"], row["h"]) == (b"\xff", "PT1M30S", [b"\xff"])
+    assert row["deep"] == {"d": ["1." + "1" * 50]}
     refused = curate(dataset(column("a", "int64"), format={"type": "parquet"}), of_table(table))
     assert refused.rows.rejected == 1
 
@@ -476,4 +477,13 @@ def test_o8_types_that_the_lake_has_no_word_for_arrive_as_text_or_lists() -> Non
 def test_p4_columns_of_one_name_in_a_parquet_file_get_names() -> None:
     table = pa.Table.from_arrays([pa.array(["x"]), pa.array([1]), pa.array([2])], names=["a", "n", "n"])
     done = curate(PARQUET, of_table(table))
-    assert done.frame.select("a", "n", "n_2").rows() == [("x", 1, "2")]
+    assert done.frame.select("a", "n", "n_2").rows() == [("x", 1, 2)]
+
+
+def test_p9_moments_that_are_further_away_than_microseconds_reach_set_their_row_aside() -> None:
+    at = pa.array([2**62, 1_000, None], pa.timestamp("ms"))
+    table = pa.table({"a": ["x", "y", "z"], "at": at, "nested": [[1], [2], None]})
+    done = curate(dataset("a", column("at", "timestamp"), format={"type": "parquet"}), of_table(table))
+    assert done.frame.select("a", "at").rows() == [("y", dt.datetime(1970, 1, 1, 0, 0, 1, tzinfo=dt.UTC)), ("z", None)]
+    assert done.set_aside()[0] == (1, [("at", f"{2**62} ms since 1970-01-01")])
+    assert curate(dataset("a", format={"type": "parquet"}), of_table(table)).rows.published == 3

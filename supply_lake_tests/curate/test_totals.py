@@ -62,6 +62,10 @@ def test_its_neighbours_go_on() -> None:
     assert "control totals hold in 2 files: 2 rows" in done.notes
 
 
+def test_an_archive_without_members_falls_short_too() -> None:
+    assert outcome(curate(spec(BOTH), zipped({})))[0] == "unreadable"
+
+
 def test_an_empty_file_that_says_so_is_empty() -> None:
     assert outcome(curate(spec(BOTH), "id,amount\nT|0|0\n")) == ("empty", "header only")
 

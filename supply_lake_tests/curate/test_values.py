@@ -407,10 +407,18 @@ def test_p6_nested_parquet_keeps_its_form() -> None:
 def test_p6_nested_parquet_becomes_what_is_declared_exactly_or_not_at_all() -> None:
     frame = pl.DataFrame({"l": [[1, 2], [300]], "s": [{"a": 1, "b": 2}, {"a": 3, "b": 4}], "w": [[1], [2]]})
     spec = (column("l", "list<int8>"), column("s", "struct<b:int64>"), column("w", "list<decimal(4,1)>"))
-    done = typed(frame, *spec)
+    done = typed(frame, *spec, evolution="discard")
     assert done.values == [([1, 2], {"b": 2}, [Decimal("1.0")])]
     assert done.set_aside() == [(2, [("l", "[300]")])]
     assert "field 'a' of 's' is not declared and was left out (2 times)" in done.notes
+
+
+def test_p6_a_negative_number_is_none_of_an_unsigned_column_also_where_that_grew() -> None:
+    spec = dataset(column("v", "uint64"), "x", error_threshold=1.0)
+    done = curate(spec, "v,x\n7,\n1.5,\n-1,\n")
+    assert done.frame["v"].to_list() == [Decimal("7.0"), Decimal("1.5")]
+    assert done.set_aside() == [(4, [("v", "-1")])]
+    assert curate(spec, "v,x\n7,\n1.5\n-1,\n").frame["v"].to_list() == [7]
 
 
 def test_p6_a_typed_struct_where_a_list_is_declared_is_its_one_item() -> None:

@@ -325,7 +325,7 @@ def test_s4_a_column_that_is_added_dropped_or_retyped_lands_and_the_contract_dec
     assert "many" in shop.house.rejects()["raw"].to_list()[0]
     notes = [note for batch in shop.house.stores.metadata.batches("orders", limit=1) for note in batch.notes]
     assert "column 'sku' is missing, so it is null" in notes
-    assert "column 'gift' is not declared; it is published as text in 'gift'" in notes
+    assert "column 'gift' is not declared; it is published as boolean in 'gift'" in notes
 
 
 def test_s4_a_declared_column_that_is_gone_is_left_out_and_told(make: Make, db: Any) -> None:

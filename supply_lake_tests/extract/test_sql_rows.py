@@ -101,6 +101,31 @@ def test_the_snapshot_is_one_whatever_is_written_meanwhile(make: Make, db: Any, 
     assert shop.table(landed).column("quantity").to_pylist() == [n % 10 for n in range(1, 51)]
 
 
+def test_a_pull_that_is_overtaken_does_not_put_an_older_state_over_a_newer_one(
+    make: Make, db: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from supply_lake.extract import sql
+
+    db.execute(SCHEMA)
+    fill(db, 3)
+    shop = make()
+    write, overtaking = sql.write_parquet, []
+
+    def overtaken(*args: Any) -> int:
+        if not overtaking:
+            overtaking.append(True)
+            db.execute("UPDATE orders SET quantity = 99")
+            shop.hands.move(60)
+            overtaking.extend(shop.pull())
+        return write(*args)
+
+    monkeypatch.setattr(sql, "write_parquet", overtaken)
+    (late,) = shop.pull()
+    assert late.new is False
+    assert late.manifest == overtaking[1].manifest
+    assert set(shop.table(late).column("quantity").to_pylist()) == {99}
+
+
 def test_a_cursor_of_text_times_goes_on_with_its_lag(make: Make, db: Any) -> None:
     db.execute(SCHEMA)
     fill(db, 10)
@@ -112,6 +137,20 @@ def test_a_cursor_of_text_times_goes_on_with_its_lag(make: Make, db: Any) -> Non
     shop.ingest()
     assert len(shop.rows()) == 12
     assert shop.rows()[0][3] == Decimal("1.2500")
+
+
+def test_another_cursor_begins_anew(make: Make, db: Any) -> None:
+    db.execute(SCHEMA)
+    fill(db, 10)
+    shop = make({"cursor": {"by": "order_id"}})
+    shop.pull()
+    declared = shop.spec.source.sql
+    assert declared
+    assert declared.cursor
+    other = declared.model_copy(update={"cursor": declared.cursor.model_copy(update={"by": "updated_at"})})
+    shop.spec = shop.spec.model_copy(update={"source": shop.spec.source.model_copy(update={"sql": other})})
+    assert shop.puller.position() is None
+    assert shop.pull()[0].manifest.rows == 10
 
 
 def test_a_day_and_a_span(make: Make, db: Any) -> None:

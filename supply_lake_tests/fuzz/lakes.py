@@ -11,7 +11,7 @@ from random import Random
 from typing import Any
 
 from supply_lake.errors import SpecError
-from supply_lake.ingest import batches
+from supply_lake.ingest.recurate import recurate
 from supply_lake.landing.ledger import ObjectState
 from supply_lake.query.verify import verify
 from supply_lake_tests.fuzz import cases
@@ -32,7 +32,7 @@ def run(seed: int) -> None:
                 assert house.ingest()
             _is_proven(house, spec.name)
             for day in (1, 2) if random.random() < 0.3 else ():
-                batches.recurate(house.stores, spec.name, dt.date(2026, 11, day), run_id="again")
+                recurate(house.stores, spec.name, dt.date(2026, 11, day), run_id="again")
                 _is_proven(house, spec.name)
         finally:
             house.close()

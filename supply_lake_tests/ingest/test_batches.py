@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from supply_lake.errors import StoreUnavailable
-from supply_lake.ingest import batches, publish
+from supply_lake.ingest import batches, publish, writing
 from supply_lake.ingest.recurate import recurate
 from supply_lake.snapshots.records import Kind, Outcome, Rows, Status
 from supply_lake_tests.ingest.house import DAY, KEYED, ORDERS, House, csv
@@ -310,7 +310,7 @@ def test_m5_store_away_costs_no_attempt_and_goes_on_when_it_is_back(make_house: 
         raise StoreUnavailable("the lake store at /nowhere does not answer")
 
     with monkeypatch.context() as patch:
-        patch.setattr(publish, "write_parts", away)
+        patch.setattr(writing, "write_parts", away)
         for _ in range(3):
             with pytest.raises(StoreUnavailable):
                 house.ingest()

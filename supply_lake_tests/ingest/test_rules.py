@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from supply_lake.datasets.quality import Severity
-from supply_lake.ingest import audit, batches, publish
+from supply_lake.ingest import audit, batches, writing
+from supply_lake.ingest.recurate import recurate
 from supply_lake.quality.verdict import Verdict
 from supply_lake.snapshots.records import Batch, Rows, Status, batch_json, snapshot_json
 from supply_lake_tests.ingest.house import DAY, KEYED, ORDERS, House, csv
@@ -271,7 +272,7 @@ def test_a_backfill_does_not_double_what_it_takes_the_place_of(make_house: Make)
     house = make_house(ruled(ORDERS, UNIQUE))
     house.land("a.csv", csv([("o1", 1, 1), ("o2", 2, 1)]))
     house.ingest()
-    (batch,) = batches.recurate(house.stores, "orders", DAY)
+    (batch,) = recurate(house.stores, "orders", DAY)
     assert (batch.rows.published, only(batch).passed) == (2, True)
     house.recount()
 
@@ -431,6 +432,67 @@ def test_each_snapshot_has_the_verdicts_on_its_date_and_on_the_batch(make_house:
     assert told == [[("rule_1", None), ("rule_0", 30)], [("rule_1", None), ("rule_0", 31)]]
 
 
+# --- columns that grow
+
+
+NARROW: dict[str, Any] = {
+    **ORDERS,
+    "columns": [
+        {"name": "order_id", "type": "string"},
+        {"name": "quantity", "type": "int32"},
+        {"name": "version", "type": "int64"},
+    ],
+}
+LARGE = 2**40
+
+
+def test_p6_a_condition_sees_values_for_which_their_column_grew(make_house: Make) -> None:
+    house = make_house(ruled(NARROW, {"row": "quantity < 100 * version"}))
+    house.land("a.csv", csv([("o1", 1, 1), ("o2", LARGE, 2), ("o3", LARGE, LARGE), ("o4", "1.5", 1)]))
+    (batch,) = house.ingest()
+    assert batch.rows == Rows(landed=4, published=3, rejected=1)
+    assert sorted(row[0] for row in house.rows()) == ["o1", "o3", "o4"]
+
+
+@pytest.mark.parametrize("value", [LARGE, "2.5"])
+def test_p6_references_hold_when_one_side_has_grown(make_house: Make, value: Any) -> None:
+    rule = {"references": {"columns": "quantity", "dataset": "skus", "their": "number"}}
+    house = make_house(ruled(NARROW, rule, error_threshold=0.8), SKUS)
+    house.land("skus.csv", csv([("a", 1, "one"), ("b", value, "two")], "sku,number,name"), dataset="skus")
+    house.ingest()
+    house.land("a.csv", csv([("o1", 1, 1), ("o2", value, 1), ("o3", 2, 1), ("o4", LARGE + 1, 1)]))
+    (batch,) = house.ingest()
+    assert [row[0] for row in house.rows()] == ["o1", "o2"]
+    assert only(batch).rows == 2
+    house.recount()
+
+
+def test_p6_what_grew_is_compared_with_what_is_live_by_its_value(make_house: Make) -> None:
+    rules = ({"unique": {"columns": "quantity"}}, {"monotone": {"column": "quantity"}, "severity": "warn"})
+    house = make_house(ruled(NARROW, *rules))
+    house.land("a.csv", csv([("o1", 1, 1), ("o2", 7, 1)]))
+    house.ingest()
+    house.land("a.csv", csv([("o3", 1, 1), ("o4", "2.5", 1), ("o5", LARGE, 1)]), day=NEXT)
+    (batch,) = house.ingest()
+    assert batch.rows == Rows(landed=3, published=2, rejected=1)
+    assert batch.snapshots[0].measures == {"sum of quantity": "1099511627778.5"}
+    assert [(one.rule, one.passed) for one in batch.quality] == [("rule_0", True), ("rule_1", True)]
+    third = NEXT + dt.timedelta(days=1)
+    house.land("a.csv", csv([("o6", 9, 1)]), day=third)
+    (batch,) = house.ingest()
+    assert batch.warnings[0].told == "the sum of quantity on 2026-11-03 is 9.0, where 2026-11-02 has 1,099,511,627,778.5"
+    house.recount()
+
+
+def test_p6_rows_that_repeat_the_day_before_are_the_same_in_a_wider_type(make_house: Make) -> None:
+    house = make_house(ruled({**NARROW, "mode": "replace"}, {"unlike_previous": {"max_share": 0.5}}))
+    house.land("a.csv", csv([(f"o{n}", n, 1) for n in range(10)]))
+    house.ingest()
+    house.land("a.csv", csv([(f"o{n}", n, 1) for n in range(9)] + [("o9", LARGE, 1)]), day=NEXT)
+    (batch,) = house.ingest()
+    assert (batch.status, only(batch).rows) == (Status.REJECTED, 9)
+
+
 # --- races, and what costs nothing
 
 
@@ -465,7 +527,7 @@ def test_under_a_race_a_rule_holds_for_the_commit_that_is_made(make_house: Make,
     house = make_house(ruled(ORDERS, UNIQUE))
     house.land("a.csv", csv([("o1", 1, 1), ("o2", 2, 1)]))
     house.discover()
-    _meanwhile(monkeypatch, publish, "write_parts", _other_writer(house, NEXT, csv([("o9", 1, 1)])))
+    _meanwhile(monkeypatch, writing, "write_parts", _other_writer(house, NEXT, csv([("o9", 1, 1)])))
     (batch,) = batches.run_pending(house.stores, "orders", DAY)
     assert (batch.commit, batch.rows) == (2, Rows(landed=2, published=1, rejected=1))
     assert house.rows() == [("o2", 2, 1), ("o9", 1, 1)]

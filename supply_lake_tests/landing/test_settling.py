@@ -74,6 +74,16 @@ def look(store: ObjectStore, ledger: Ledger, settling: Settling) -> tuple[dict[s
     return {entry.object.key: entry.object.size for entry in found.entries}, found.waiting
 
 
+def test_e4_a_name_that_is_no_key_is_refused_and_its_neighbours_go_on(store: ObjectStore, file: Path) -> None:
+    ledger = Ledger()
+    for name in ("a.csv", "a\tb.csv", "a\x01.csv"):
+        (file.parent / name).write_text("x")
+    entered, waiting = look(store, ledger, Settling(store, 0.0, seconds_later(3600)))
+    folder = KEY.rpartition("/")[0]
+    assert entered == {f"{folder}/a.csv": 1, f"{folder}/a\tb.csv": 1, f"{folder}/a\x01.csv": 1}
+    assert waiting == {}
+
+
 @pytest.mark.skipif(not hasattr(fcntl, "F_SETLEASE"), reason="only Linux tells who has a file open")
 def test_e10_a_file_that_a_producer_writes_slowly_in_place_is_entered_whole(store: ObjectStore, file: Path) -> None:
     ledger, settling = Ledger(), Settling(store, 5.0, seconds_later(3600))

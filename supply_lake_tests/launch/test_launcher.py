@@ -1,4 +1,4 @@
-"""Runs in a worker that was ready before they were asked for."""
+"""Runs in a worker that was ready before they were asked for; ``integration/test_dev.py`` has the whole way of one."""
 
 from __future__ import annotations
 
@@ -20,16 +20,10 @@ from dagster._core.storage.tags import GRPC_INFO_TAG, PARENT_RUN_ID_TAG, ROOT_RU
 from dagster._core.test_utils import create_run_for_test
 
 from supply_lake.assets.naming import ASSET_JOB, PARTITION_TAG, PENDING_TAG, lake_key
-from supply_lake.ingest.discovery import tick
-from supply_lake.ingest.stores import Stores
 from supply_lake.launch import launcher, worker
 from supply_lake.launch.launcher import SpareWorkerLauncher
 from supply_lake.launch.rehearsal import rehearse
-from supply_lake.resources.instance import prepare_home
-from supply_lake.settings import Settings
-from supply_lake.snapshots.records import Status
-from supply_lake_tests.sensors.lakes import GOOD, TODAY
-from supply_lake_tests.sensors.made_up import ORDERS, write_specs
+from supply_lake_tests.sensors.lakes import TODAY
 
 SOON = 60.0
 ASKED = {PENDING_TAG: "true", PARTITION_TAG: TODAY.isoformat()}
@@ -37,25 +31,19 @@ DIES = (sys.executable, "-c", "import os, sys; sys.stdin.readline(); os._exit(7)
 IDLES = (sys.executable, "-c", "import sys; sys.stdin.readline()")
 
 
-@pytest.fixture
-def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    folder = write_specs(tmp_path, ORDERS)
-    environ = {
-        "SUPPLY_LAKE_HOME": str(tmp_path / "lake"),
-        "SUPPLY_LAKE_DATASETS": str(folder),
-        "SUPPLY_LAKE_SETTLE_SECONDS": "0",
-    }
-    for name, value in {**environ, "DAGSTER_HOME": str(tmp_path / "dagster")}.items():
-        monkeypatch.setenv(name, value)
-    return Settings.from_env()
-
-
-@pytest.fixture
-def instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
-    """The instance of ``make dev``, with its launcher."""
-    prepare_home(settings)
-    with dg.DagsterInstance.get() as made:
+@pytest.fixture(scope="module")
+def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.local_temp(str(tmp_path_factory.mktemp("dagster"))) as made:
         yield made
+
+
+@pytest.fixture
+def launches(instance: dg.DagsterInstance) -> Iterator[SpareWorkerLauncher]:
+    """A launcher on that instance."""
+    made = SpareWorkerLauncher()
+    made.register_instance(instance)
+    yield made
+    made.dispose()
 
 
 @pytest.fixture(autouse=True)
@@ -90,8 +78,8 @@ def make_run(instance: dg.DagsterInstance, **tags: str) -> dg.DagsterRun:
     )
 
 
-def launch(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
-    instance.run_launcher.launch_run(LaunchRunContext(dagster_run=run, workspace=None))
+def launch(launches: SpareWorkerLauncher, run: dg.DagsterRun) -> None:
+    launches.launch_run(LaunchRunContext(dagster_run=run, workspace=None))
 
 
 def until(what: Callable[[], bool]) -> None:
@@ -107,98 +95,91 @@ def status(instance: dg.DagsterInstance, run: dg.DagsterRun) -> DagsterRunStatus
     return found.status
 
 
-def test_a_run_that_the_sensor_asks_for_is_executed_by_the_process_that_waited(
-    instance: dg.DagsterInstance, settings: Settings
-) -> None:
-    with Stores.open(settings) as stores:
-        stores.landing.put(f"orders/{TODAY:%Y/%m/%d}/a.csv", GOOD.encode())
-        tick(stores, full=True)
-        instance.run_launcher.prepare()
-        waiting = instance.run_launcher._spare._process.pid
-        run = make_run(instance)
-        launch(instance, run)
-        until(lambda: status(instance, run) is DagsterRunStatus.SUCCESS)
-        (batch,) = stores.metadata.batches("orders")
-    assert (batch.status, batch.run_id) == (Status.COMMITTED, run.run_id)
-    told = [entry.message for entry in instance.all_logs(run.run_id)]
-    assert any(f"Started process for run (pid: {waiting})" in one for one in told)
-    until(lambda: instance.run_launcher._spare is not None)  # for the next run
-    assert instance.run_launcher._spare._process.pid != waiting
-
-
 def test_without_a_spare_a_run_starts_as_dagster_starts_it_and_the_next_finds_one(
-    instance: dg.DagsterInstance, cold: ColdStarts, monkeypatch: pytest.MonkeyPatch
+    instance: dg.DagsterInstance, launches: SpareWorkerLauncher, cold: ColdStarts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(launcher, "COMMAND", IDLES)
     run = make_run(instance)
-    launch(instance, run)
+    launch(launches, run)
     assert cold.runs == [run.run_id]
-    until(lambda: instance.run_launcher._spare is not None)
+    until(lambda: launches._spare is not None)
 
 
 @pytest.mark.parametrize(
     "tags", [{PENDING_TAG: ""}, {PARENT_RUN_ID_TAG: "r", ROOT_RUN_ID_TAG: "r"}], ids=["asked for", "repeated"]
 )
 def test_a_run_that_a_person_asks_for_leaves_the_spare_alone(
-    instance: dg.DagsterInstance, cold: ColdStarts, monkeypatch: pytest.MonkeyPatch, tags: dict[str, str]
+    instance: dg.DagsterInstance,
+    launches: SpareWorkerLauncher,
+    cold: ColdStarts,
+    monkeypatch: pytest.MonkeyPatch,
+    tags: dict[str, str],
 ) -> None:
     monkeypatch.setattr(launcher, "COMMAND", IDLES)
-    instance.run_launcher.prepare()
-    spare = instance.run_launcher._spare
-    launch(instance, make_run(instance, **tags))
+    launches.prepare()
+    spare = launches._spare
+    launch(launches, make_run(instance, **tags))
     assert len(cold.runs) == 1
-    assert instance.run_launcher._spare is spare
+    assert launches._spare is spare
 
 
 def test_a_spare_that_has_died_or_knows_older_code_is_not_used(
-    instance: dg.DagsterInstance, cold: ColdStarts, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    instance: dg.DagsterInstance,
+    launches: SpareWorkerLauncher,
+    cold: ColdStarts,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     monkeypatch.setattr(launcher, "COMMAND", IDLES)
     monkeypatch.setattr(launcher, "_PACKAGE", tmp_path)
     module = tmp_path / "module.py"
     module.touch()
     os.utime(module, (0, 0))
-    instance.run_launcher.prepare()
-    instance.run_launcher._spare.end()
-    launch(instance, make_run(instance))
+    launches.prepare()
+    launches._spare.end()
+    launch(launches, make_run(instance))
     assert len(cold.runs) == 1
-    until(lambda: instance.run_launcher._spare is not None)
-    spare = instance.run_launcher._spare
+    until(lambda: launches._spare is not None)
+    spare = launches._spare
     assert spare.is_fresh()
     os.utime(module, (time.time() + 5, time.time() + 5))
-    launch(instance, make_run(instance))
+    launch(launches, make_run(instance))
     assert len(cold.runs) == 2
     assert spare.wait() == -signal.SIGKILL
 
 
 def test_a_worker_that_dies_fails_its_run(
-    instance: dg.DagsterInstance, cold: ColdStarts, monkeypatch: pytest.MonkeyPatch
+    instance: dg.DagsterInstance, launches: SpareWorkerLauncher, cold: ColdStarts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(launcher, "COMMAND", DIES)
-    instance.run_launcher.prepare()
+    launches.prepare()
     run = make_run(instance)
-    launch(instance, run)
+    launch(launches, run)
     until(lambda: status(instance, run) is DagsterRunStatus.FAILURE)
     assert cold.runs == []
     assert any("ended with exit status 7" in entry.message for entry in instance.all_logs(run.run_id))
 
 
-def test_a_run_is_canceled_by_its_own_worker(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_is_canceled_by_its_own_worker(
+    instance: dg.DagsterInstance, launches: SpareWorkerLauncher, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = make_run(instance)
-    assert instance.run_launcher.terminate(run.run_id)
+    assert launches.terminate(run.run_id)
     assert status(instance, run) is DagsterRunStatus.CANCELING
     interrupts: list[int] = []
     monkeypatch.setattr(worker, "ASK_EVERY_SECONDS", 0.0)
     monkeypatch.setattr(os, "kill", lambda pid, number: interrupts.append(number) if pid == os.getpid() else None)
-    worker._interrupt_when_canceled(instance.run_launcher._task(run))
+    worker._interrupt_when_canceled(launches._task(run))
     assert interrupts == [signal.SIGINT]
 
 
-def test_a_run_of_a_code_server_is_canceled_by_dagster(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_of_a_code_server_is_canceled_by_dagster(
+    instance: dg.DagsterInstance, launches: SpareWorkerLauncher, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked: list[str] = []
     monkeypatch.setattr(DefaultRunLauncher, "terminate", lambda _, run_id: asked.append(run_id) or True)
     run = make_run(instance, **{GRPC_INFO_TAG: "{}"})
-    assert instance.run_launcher.terminate(run.run_id)
+    assert launches.terminate(run.run_id)
     assert asked == [run.run_id]
 
 

@@ -214,6 +214,7 @@ def test_parquet_brings_its_types() -> None:
         (b'[{"a":' + b"9" * 5000 + b"}]", "more than 4,300 digits"),
         (b'[{"a": 1}, {"a":', "no whole JSON document"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_sample_that_is_of_no_use_gives_one_sentence(data: bytes, sentence: str) -> None:
     with pytest.raises(UnreadableObject) as caught:

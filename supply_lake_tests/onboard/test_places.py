@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import http.server
 import threading
 from base64 import b64decode
@@ -16,9 +17,10 @@ from supply_lake.errors import StoreUnavailable, UsageError
 from supply_lake.onboard.column_names import read_names
 from supply_lake.onboard.places import find, shown
 from supply_lake.onboard.sample import Sample, SampleFile
-from supply_lake.onboard.tables import read_table
+from supply_lake.onboard.tables import _with_reference, read_table, split
 from supply_lake.onboard.web import fetch
 from supply_lake.storage.object_store import ObjectStore
+from supply_lake_tests.onboard.made import draft, spec
 
 SECRET = "hunter2"
 
@@ -135,11 +137,26 @@ def server() -> Iterator[str]:
 
 
 def test_a_url_is_fetched_once(server: str, tmp_path: Path) -> None:
-    found = fetch(f"http://me:{SECRET}@{server}/data?token={SECRET}", "things", tmp_path)
+    found, known = fetch(f"http://me:{SECRET}@{server}/data?token={SECRET}", "things", tmp_path)
+    assert known.source == {"system": server}
     assert names(found) == ["data.csv"]
     assert found.origin == f"http://{server}/data"
     with found.files[0].open() as file:
         assert file.read() == b"id,v\n1,2\n"
+
+
+def test_a_url_without_secrets_is_a_source_to_pull(server: str, tmp_path: Path) -> None:
+    _, known = fetch(f"http://me:{SECRET}@{server}/data/orders_2026-01-31.csv", "things", tmp_path)
+    assert known.source == {
+        "system": server,
+        "files": {
+            "url": f"http://{server}/data", "pattern": "orders_{yyyy}-{mm}-{dd}.csv",
+            "auth": {"type": "basic", "user": "me", "password": {"env": "THINGS_PASSWORD"}},
+        },
+    }  # fmt: skip
+    made = draft("id,v\n1,2\n2,3\n", known=known)
+    assert spec(made).source.files is not None
+    assert made.dating.pattern == ""
 
 
 def test_a_url_that_gives_nothing(server: str, tmp_path: Path) -> None:
@@ -187,7 +204,33 @@ def test_a_table_brings_its_contract_and_its_rows(database: str, tmp_path: Path)
     with read.sample.files[0].open() as file:
         rows = pq.read_table(file).to_pylist()
     assert [(row["id"], str(row["price"]), row["ok"]) for row in rows] == [(1, "2.2500", False), (2, "1.5000", True)]
-    assert read_table(f"{database}?table=parts", "things", tmp_path).table == "parts"
+    assert read.known.source == {"system": "sqlite", "sql": {"url": database, "table": "parts"}}
+    assert read_table(f"{database}?table=parts", "things", tmp_path).known == read.known
+
+
+def test_a_table_is_a_source_to_pull(database: str, tmp_path: Path) -> None:
+    read = read_table(f"{database}#parts", "things", tmp_path)
+    with read.sample.files[0].open() as file:
+        made = draft(file.read(), known=read.known)
+    declared = spec(made)
+    assert (declared.source.transport, declared.mode, declared.key_scope, declared.order_by) == (
+        "sql",
+        "upsert",
+        "dataset",
+        "changed",
+    )
+    assert made.policy.offers[0][0] == {"source": {"sql": {"cursor": {"by": "changed", "lag": 900}}}}
+    without = dataclasses.replace(read.known, key=())
+    with read.sample.files[0].open() as file:
+        data = file.read()
+    assert spec(draft(data, known=without, mode="replace")).mode == "replace"
+    with pytest.raises(UsageError, match="what was asked for does not go together: a pull that is run again"):
+        draft(data, known=read.known, mode="append")
+
+
+def test_the_password_of_a_source_is_a_reference() -> None:
+    url, _ = split(f"postgresql://reader:{SECRET}@erp:5432/sales?sslmode=require&sslpassword={SECRET}#public.parts")
+    assert _with_reference(url, "parts") == "postgresql://reader:${PARTS_PASSWORD}@erp:5432/sales?sslmode=require"
 
 
 def test_a_database_without_such_a_table(database: str, tmp_path: Path) -> None:

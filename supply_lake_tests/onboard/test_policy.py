@@ -119,15 +119,34 @@ def test_what_a_database_says_is_not_guessed() -> None:
         ([str(at) for at in range(60)], "customer_id", {}),
         ([f"{at}.5" for at in range(60)], "latitude", {"ge": -90, "le": 90}),
         (["a", "b", "c"] * 30, "kind", {"isin": ["a", "b", "c"]}),
+        (["a", "b", "c"] * 30, "shop", {}),
+        (["a", "b"] * 60, "shop", {"isin": ["a", "b"]}),
         (["a", "b"], "kind", {}),
-        ([f"DN-{at}" for at in range(60)], "dn_number", {"matches": "DN-[0-9]+"}),
-        ([f"{at:05}" for at in range(60)], "article_no", {"matches": "[0-9]{5}"}),
-        ([f"5{at:03}-{at}" for at in range(30)] + [f"A.{at}" for at in range(30)], "ndc_code", {"matches": r"[0-9]+-[0-9]+|A\.[0-9]+"}),
         ([f"free text {at}" for at in range(60)], "comment", {}),
     ],
 )  # fmt: skip
 def test_checks_that_the_sample_keeps(values: list[str], name: str, checks: dict[str, Any]) -> None:
     assert dict(one_column(values, name).checks) == checks
+
+
+@pytest.mark.parametrize(
+    ("values", "name", "pattern"),
+    [
+        ([f"DN-{at}" for at in range(60)], "dn_number", "DN-[0-9]+"),
+        ([f"{at:05}" for at in range(60)], "article_no", "[0-9]{5}"),
+        ([f"5{at:03}-{at}" for at in range(30)] + [f"A.{at}" for at in range(30)], "ndc_code", r"[0-9]+-[0-9]+|A\.[0-9]+"),
+    ],
+)
+def test_how_codes_are_made(values: list[str], name: str, pattern: str) -> None:
+    """The pattern of a key is a check; that of another code is a rule that warns."""
+    made = table(f"row_id,{name}", *(f"r{at},{value}" for at, value in enumerate(values)))
+    (rule,) = (rule for rule in made.quality if rule.fields["name"].startswith(name))
+    assert rule.fields == {
+        "name": f"{name}_made_as_usual",
+        "severity": "warn",
+        "row": f"regexp_full_match({name}, '{pattern}')",
+    }
+    assert dict(table(name, *values).columns[0].checks) == {"matches": pattern}
 
 
 def test_the_draft_lets_its_own_sample_pass() -> None:
@@ -139,6 +158,26 @@ def test_the_draft_lets_its_own_sample_pass() -> None:
     assert made.proof.examples[0].startswith("things.dat:1002: day = 'soon'")
     assert 8 / 1008 < made.error_threshold < 0.05
     assert curated(made, text.encode()).rows == made.proof.rows
+
+
+def test_a_set_that_may_grow_is_a_rule_that_warns() -> None:
+    made = table("row_id,shop", *(f"r{at},s'{at % 3}" for at in range(90)))
+    (rule,) = made.quality
+    assert rule.fields == {"name": "shop_known", "severity": "warn", "row": "shop IN ('s''0', 's''1', 's''2')"}
+    assert spec(made).quality[0].name == "shop_known"
+
+
+def test_what_days_are_held_to() -> None:
+    def day(number: int, rows: int) -> str:
+        return "place,cases\n" + "".join(f"p{at},{number * 10 + at}\n" for at in range(rows))
+
+    made = draft({f"2026-01-{number:02}.csv": day(number, 20 if number != 9 else 4) for number in range(1, 21)})
+    assert [rule.fields for rule in made.quality] == [
+        {"name": "about_as_many_rows", "severity": "warn", "row_count": {"history": {}}},
+        {"name": "not_the_day_before", "severity": "warn", "unlike_previous": {}},
+        {"name": "cases_never_falls", "severity": "warn", "monotone": {"column": "cases"}},
+    ]
+    assert [rule.name for rule in spec(made).quality] == [rule.fields["name"] for rule in made.quality]
 
 
 def test_the_same_sample_gives_the_same_draft() -> None:

@@ -103,6 +103,8 @@ def test_p9_what_one_column_proves_helps_another() -> None:
     made = draft("a,b\n03/04/2026,25/04/2026\n05/06/2026,26/04/2026\n")
     assert types(made) == {"a": "date", "b": "date"}
     assert column(made, "a").guess.fields["formats"] == ["%d/%m/%Y"]
+    assert any("that of another column" in doubt for doubt in column(made, "a").doubts)
+    assert column(made, "b").doubts == ()
 
 
 def test_p9_several_formats_in_one_column() -> None:
@@ -157,6 +159,11 @@ def test_a_few_strays_are_rejected() -> None:
     found = one_column([*[str(at) for at in range(1000)], "about 7"])
     assert (found.guess.type, found.guess.stray_rows) == ("int64", 1)
     assert "'about 7' will be rejected" in found.doubts[0]
+
+
+def test_p7_a_few_codes_among_numbers_are_codes_all() -> None:
+    assert one_column([*[str(536365 + at) for at in range(1000)], "C536548"], "invoice").guess.type == "string"
+    assert one_column([*[str(536365 + at) for at in range(1000)], "cancelled"], "InvoiceNo").guess.type == "string"
 
 
 def test_unknown_among_texts_is_offered_and_not_read_as_null() -> None:

@@ -64,6 +64,13 @@ def test_a_figure_of_a_column_whose_type_has_changed_can_still_be_read() -> None
     assert from_text("15", "float64") == 15.0
 
 
+def test_exact_sums_and_sums_of_floats_can_be_taken_together() -> None:
+    one = Measure("sum", "x")
+    assert one.together([2, Decimal("1.5"), 0.25, None]) == 3.75
+    assert one.together([2, Decimal("1.50")]) == Decimal("3.50")
+    assert one.together([None]) is None
+
+
 def test_a_verdict_is_the_same_again_from_its_json() -> None:
     verdict = Verdict("held", "sum", Severity.WARN, False, "it is 1", 1.5, None, 3, 7, 9, DAY, (("orders", 4), ("products", 7)))
     assert verdict_from_json(verdict_json(verdict)) == verdict

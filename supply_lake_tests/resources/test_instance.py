@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import ExitStack
 from pathlib import Path
+from subprocess import PIPE, Popen
 
 import dagster as dg
 import pytest
@@ -54,6 +57,23 @@ def test_the_instance_is_persistent_and_sends_no_telemetry(settings: Settings) -
         assert not instance.is_ephemeral
         assert instance.telemetry_enabled is False
         assert isinstance(instance, dg.DagsterInstance)
+
+
+def test_m1_processes_that_make_the_instance_at_once_all_can_use_it(settings: Settings) -> None:
+    code = (
+        "import sys\nfrom supply_lake.resources.instance import open_instance\nfrom supply_lake.settings import Settings\n"
+        f"settings = Settings.from_env({{'SUPPLY_LAKE_HOME': {str(settings.home)!r}}})\nprint(flush=True); sys.stdin.read()\n"
+        "with open_instance(settings) as instance:\n    instance.get_runs_count()\n"
+    )
+    with ExitStack() as stack:
+        command = [sys.executable, "-W", "ignore", "-c", code]
+        opening = [stack.enter_context(Popen(command, stdin=PIPE, stdout=PIPE, stderr=PIPE, text=True)) for _ in range(3)]
+        for process in opening:
+            process.stdout.readline()  # type: ignore[union-attr]  # all are ready before the first begins
+        for process in opening:
+            process.stdin.close()  # type: ignore[union-attr]
+        told = [(process.wait(), process.stderr.read()) for process in opening]  # type: ignore[union-attr]
+    assert told == [(0, "")] * 3
 
 
 @pytest.mark.parametrize("file", ["supply_lake/resources/dagster.yaml", "deploy/dagster/dagster.yaml"])

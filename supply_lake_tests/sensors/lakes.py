@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ import dagster as dg
 from dagster import AssetRecordsFilter, DagsterEventType
 
 from supply_lake.assets.naming import PENDING_TAG, RANGE_END_TAG, RANGE_START_TAG, lake_key, landing_key
-from supply_lake.definitions import build_definitions
+from supply_lake.composition import build_definitions
 from supply_lake.ingest.discovery import tick
 from supply_lake.ingest.stores import Stores
 from supply_lake.sensors.landing import NAME
@@ -50,7 +50,13 @@ class Lake:
             return sensor.evaluate_tick(context)
 
     def run(
-        self, first: dt.date = TODAY, last: dt.date | None = None, dataset: str = "orders", *, pending: bool = True
+        self,
+        first: dt.date = TODAY,
+        last: dt.date | None = None,
+        dataset: str = "orders",
+        *,
+        pending: bool = True,
+        tags: Mapping[str, str] | None = None,
     ) -> dg.ExecuteInProcessResult:
         """One run of the asset over these dates."""
         dates = {RANGE_START_TAG: first.isoformat(), RANGE_END_TAG: last.isoformat()} if last else {}
@@ -58,7 +64,7 @@ class Lake:
             instance=self.instance,
             asset_selection=[lake_key(dataset)],
             partition_key=None if last else first.isoformat(),
-            tags={**dates, **({PENDING_TAG: "true"} if pending else {})},
+            tags={**dates, **({PENDING_TAG: "true"} if pending else {}), **(tags or {})},
             run_config=QUIET,
             raise_on_error=False,
         )

@@ -43,6 +43,7 @@ def test_an_alert_is_posted_and_logged(webhook: tuple[str, list[dict[str, str]]]
     assert taken == [
         {
             "text": "supply_lake: orders 2026-11-01 failed: 3 of 4 rows break the contract",
+            "kind": "failure",
             "dataset": "orders",
             "partition": "2026-11-01",
             "run_id": "r1",
@@ -56,7 +57,8 @@ def test_an_alert_is_posted_and_logged(webhook: tuple[str, list[dict[str, str]]]
 def test_a_webhook_that_is_down_is_logged_and_not_raised(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR):
         send(ALERT, "http://127.0.0.1:1/hook")
-    assert "did not take an alert of r1" in caplog.text
+    assert "3 of 4 rows break the contract (run r1)" in caplog.text
+    assert "did not take the alert above" in caplog.text
 
 
 def test_a_tick_that_fails_is_told_once_an_hour_and_fails_still(

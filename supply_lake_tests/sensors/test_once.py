@@ -227,7 +227,7 @@ def test_e10_a_file_that_is_being_written_and_a_folder_that_cannot_be_listed_are
     assert told.split("; ") == [
         f"orders/{TODAY:%Y/%m/%d}/a.csv waits: it is open for writing",
         "stock/ waits: it cannot be listed (Permission denied)",
-        "give this user the permission, and what is in it is taken up",
+        "give this user the permission, and it is taken up",
     ]
     monkeypatch.setattr(local_folder.os, "open", really_open)
     assert sorted(one.dataset for one in run_everything(settings).batches) == ["orders", "stock"]

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from supply_lake.curate.schema import Schema, SchemaColumn
 from supply_lake.datasets.quality import Severity
 from supply_lake.landing.ledger import LedgerEntry, ObjectState
 from supply_lake.quality.verdict import Verdict
 from supply_lake.snapshots.records import Batch, ColumnStats, DataFile, Kind, Outcome, Rows, Snapshot, SourceRecord, Status
+from supply_lake.snapshots.schema_versions import ProposedSchema
 from supply_lake.snapshots.store import MetadataStore, Proposal
 from supply_lake.storage.layout import new_snapshot_id
 from supply_lake.storage.object_store import ObjectVersion
@@ -147,3 +149,9 @@ def states(store: MetadataStore) -> dict[str, ObjectState]:
 def the_entry(store: MetadataStore, one: ObjectVersion) -> LedgerEntry:
     (found,) = [found for found in store.objects() if found.object.identity == one.identity]
     return found
+
+
+def proposed(*columns: tuple[str, str], based_on: int = 0, brought: dict[str, str] | None = None) -> ProposedSchema:
+    """A schema of declared columns, each a name and a type."""
+    made = Schema(tuple(SchemaColumn(name, kind, kind) for name, kind in columns), ("id",), "evolve")
+    return ProposedSchema(made, based_on, "orders/2026/11/01/a.csv", brought or {})

@@ -67,7 +67,14 @@ def test_m2_killed_at_every_moment_of_the_commit_sequence(store_url: str) -> Non
     told = run_writers("kill", store_url, "publish")
     moments = int(told[-1].removeprefix("survived "))
     assert len(told) == moments + 1
-    for statement in ("INSERT INTO commits", "INSERT INTO snapshots", "UPDATE objects", "UPDATE datasets", "COMMIT"):
+    for statement in (
+        "INSERT INTO commits",
+        "INSERT INTO schema_versions",
+        "INSERT INTO snapshots",
+        "UPDATE objects",
+        "UPDATE datasets",
+        "COMMIT",
+    ):
         for when in ("before", "after"):
             assert any(one.startswith(f"killed {when} {statement}") for one in told), (when, statement)
     store = SqlStore.open(store_url, clock=Clock())
@@ -85,6 +92,7 @@ def recount(store: MetadataStore, dataset: str, done: bool = False) -> None:
     assert len(commits) == len(live) == store.last_commit(dataset) == len(store.published_content(dataset, DAY))
     assert [one.commit for one in live] == [one.number for one in commits]
     assert len(store.snapshots(dataset)) == len(batches)
+    assert [one.commit for one in store.schema_versions(dataset)] == [one.number for one in commits]
     settled = {key: one.batch_id for key, one in ledger.items() if one.state == ObjectState.DONE}
     assert sorted(settled.values()) == sorted(one.id for one in batches)
     assert ("good.csv" in settled) == (len(commits) == 1)

@@ -23,7 +23,7 @@ from supply_lake.landing.ledger import ObjectState
 from supply_lake.snapshots.records import Kind, Status
 from supply_lake.snapshots.sql_store import SqlStore
 from supply_lake.snapshots.store import MetadataStore, Moved, Proposal, TakenUp
-from supply_lake_tests.snapshots.made_up import DAY, NOON, SECOND, Clock, batch, entry, source, version
+from supply_lake_tests.snapshots.made_up import DAY, NOON, SECOND, Clock, batch, entry, proposed, source, version
 
 APPENDED, REPLACED, MERGED = DAY.replace(day=1), DAY.replace(day=2), DAY.replace(day=3)
 
@@ -119,7 +119,7 @@ def publish(url: str, dataset: str, doom: Doom | None = None) -> None:
         if one == bad:
             store.record(replace(made, status=Status.REJECTED), [one])
         else:
-            store.commit(Proposal(made, (one,), supersede_live=(DAY,)))
+            store.commit(Proposal(made, (one,), supersede_live=(DAY,), schema=proposed(("id", "string"))))
     store.close()
 
 

@@ -3,6 +3,8 @@ from __future__ import annotations
 import errno
 import os
 import tracemalloc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -186,6 +188,34 @@ def test_a_subfolder_that_may_not_be_listed_hides_only_itself(
     assert store.unlisted == {"bad/": "Permission denied"}
     monkeypatch.setattr(local_folder.os, "open", really_open)
     assert (sorted(keys(store)), store.unlisted) == (["bad/1", "good/2"], {})
+
+
+def test_links_that_lead_nowhere_are_no_files(store: ObjectStore, tmp_path: Path) -> None:
+    store.put("good/2", b"")
+    for name, target in (("self", "self"), ("one", "other"), ("other", "one"), ("gone", "nowhere")):
+        (tmp_path / "store" / "good" / name).symlink_to(target)
+    assert (keys(store), store.unlisted) == (["good/2"], {})
+
+
+def test_a_name_whose_status_is_refused_hides_only_itself(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.put("a/1", b"")
+    store.put("a/2", b"")
+    really_scan = os.scandir
+
+    class Refusing:
+        def __init__(self, entry: os.DirEntry[str]) -> None:
+            self.name, self.is_symlink, self.stat = entry.name, entry.is_symlink, entry.stat
+            self.is_dir = fail(errno.EACCES) if entry.name == "1" else entry.is_dir
+
+    @contextmanager
+    def scan(handle: int) -> Iterator[Iterator[Refusing]]:
+        with really_scan(handle) as entries:
+            yield (Refusing(entry) for entry in entries)
+
+    monkeypatch.setattr(local_folder.os, "scandir", scan)
+    assert (keys(store), store.unlisted) == (["a/2"], {"a/1": "Permission denied"})
+    monkeypatch.setattr(local_folder.os, "scandir", really_scan)
+    assert (sorted(keys(store)), store.unlisted) == (["a/1", "a/2"], {})
 
 
 def test_places_below_the_root_of_all_are_written_plainly() -> None:
