@@ -6,6 +6,7 @@ code server and run workers of Dagster do. ``python benchmarks/definitions.py DA
 
 from __future__ import annotations
 
+import copy
 import os
 import statistics
 import subprocess
@@ -46,10 +47,14 @@ def declare(home: Path, datasets: int) -> Path:
     folder = home / "datasets"
     folder.mkdir()
     shipped = [yaml.safe_load(path.read_text()) for path in sorted(Settings.from_env({}).datasets.glob("*.yaml"))]
+    first = {declared["name"]: f"{declared['name']}_{number:03}" for number, declared in enumerate(shipped)}
     for number in range(datasets):
-        declared = dict(shipped[number % len(shipped)])
+        declared = copy.deepcopy(shipped[number % len(shipped)])
         declared["name"] = f"{declared['name']}_{number:03}"
         declared.pop("landing", None)
+        for rule in declared.get("quality", ()):
+            if "references" in rule:  # they point into the first copy of what they name
+                rule["references"]["dataset"] = first[rule["references"]["dataset"]]
         (folder / f"{declared['name']}.yaml").write_text(yaml.safe_dump(declared, sort_keys=False))
     return folder
 
