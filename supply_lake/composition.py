@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 from supply_lake.assets.lake import lake_asset, landing_asset
+from supply_lake.assets.revocation import revoke_job
 from supply_lake.datasets.registry import load_registry
 from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.resources.stores import LakeStores
@@ -31,7 +32,7 @@ def dataset_assets(spec: DatasetSpec) -> list[dg.AssetSpec | dg.AssetsDefinition
 
 
 def lake_definitions(settings: Settings, specs: Sequence[DatasetSpec], *, patience: Patience | None = None) -> dg.Definitions:
-    """What a lake has besides its assets: sensors, schedules and resources.
+    """What a lake has besides its assets: sensors, schedules, the job that revokes, and resources.
 
     :param patience: how long the landing sensors wait inside a tick
     """
@@ -42,6 +43,7 @@ def lake_definitions(settings: Settings, specs: Sequence[DatasetSpec], *, patien
             *(dataset_schedule(settings, spec, spec.schedule, alarm) for spec in specs if spec.schedule),
             *(pull_schedule(spec, spec.source.schedule, alarm) for spec in specs if spec.source.schedule),
         ],
+        jobs=[revoke_job()],
         resources={"lake_stores": _lake_stores(settings), "duckdb": _duckdb(settings)},
     )
 
@@ -58,6 +60,7 @@ def build_definitions(settings: Settings, *, patience: Patience | None = None) -
         assets=[asset for spec in specs for asset in dataset_assets(spec)],
         sensors=lake.sensors,
         schedules=lake.schedules,
+        jobs=lake.jobs,
         resources=lake.resources,
         executor=dg.in_process_executor,
     )

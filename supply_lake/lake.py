@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, BinaryIO, Literal
+from typing import TYPE_CHECKING, BinaryIO
 
 import pyarrow as pa
 
@@ -27,6 +27,7 @@ from supply_lake.landing.write import land, land_records, land_stream
 from supply_lake.query import engine
 from supply_lake.query.engine import Answer, View
 from supply_lake.query.live_set import live_set, one_snapshot
+from supply_lake.query.rejects import By, Outcome, Which, reasons_sql, summary_sql
 from supply_lake.query.schemas import DatasetSchema
 from supply_lake.settings import Settings
 from supply_lake.snapshots.records import Batch, Snapshot
@@ -37,13 +38,6 @@ if TYPE_CHECKING:
     from supply_lake.ingest.replay import Replay
     from supply_lake.landing.records import Records
     from supply_lake.query.verify import Report
-
-_REJECTS = """
-    SELECT outcome, source, line, one."column" AS "column", one."value" AS "value", one.reason AS reason, raw,
-           _snapshot_id AS snapshot_id
-    FROM (SELECT *, unnest(CASE WHEN len(reasons) > 0 THEN reasons ELSE [NULL] END) AS one FROM {table})
-    WHERE {where} ORDER BY _snapshot_id, source, line NULLS FIRST
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,38 +202,70 @@ class Lake:
         name: str,
         *,
         snapshot_id: str | None = None,
-        outcome: Literal["rejected", "deduplicated", "all"] = "rejected",
+        outcome: Outcome = "rejected",
+        rule: str = "",
+        source: str = "",
+        limit: int | None = None,
+        offset: int = 0,
     ) -> pa.Table:
-        """What was set aside, one row per reason: outcome, source, line, column, value, reason, raw, snapshot_id.
+        """What was set aside, one row per reason: source, line, column, value, reason, raw, outcome, snapshot_id.
 
         Without a snapshot these are all rows that still stand. Rows of an object that a later batch read again do not; nor do
-        those of one that was overwritten and read anew, unless rows of its older bytes are live, as with ``append``.
+        those that a replay took up, or of an object that was overwritten and read anew, unless rows of its older bytes are
+        live, as with ``append``.
+
+        :param rule: only reasons in which this text stands, or whose column is called so; `…` stands for whatever is there
+        :param source: only of objects with this key, or end of a key from a `/` on; `*` stands for whatever is there
+        :param limit: at most so many, after the first ``offset``
+        :raises UnknownDataset: no dataset is called so
+        :raises UnknownSnapshot: the dataset has no such snapshot
         """
-        with self.rejects_answer(name, snapshot_id=snapshot_id, outcome=outcome) as answer:
+        which = Which(outcome, rule, source)
+        with self.rejects_answer(name, which, snapshot_id=snapshot_id, limit=limit, offset=offset) as answer:
             return answer.table()
 
     def rejects_answer(
         self,
         name: str,
+        which: Which,
         *,
         snapshot_id: str | None = None,
-        outcome: Literal["rejected", "deduplicated", "all"] = "rejected",
-        sql: str = "{rejects}",
+        limit: int | None = None,
+        offset: int = 0,
     ) -> AbstractContextManager[Answer]:
-        """As ``rejects``, as a stream.
+        """As ``rejects``, as a stream."""
+        view = self._rejects_view(name, snapshot_id)
+        return engine.run(self.stores, reasons_sql(name, which, limit=limit, offset=offset), view)
 
-        :param sql: what to ask of them; ``{rejects}`` stands for the query that gives them
+    def rejects_summary(
+        self,
+        name: str,
+        *,
+        by: By = "rule",
+        snapshot_id: str | None = None,
+        outcome: Outcome = "rejected",
+        rule: str = "",
+        source: str = "",
+    ) -> pa.Table:
+        """How many rows were set aside by each rule, or of each source object, with an example; the most first.
+
+        By rule: outcome, column, rule, rows, sources, and value, source and line of the first as example, source and line. A
+        row that broke two rules counts for both. By source: outcome, source, rows, rules, the rule that it broke most often and
+        the newest snapshot. Other parameters are those of ``rejects``.
         """
+        view, sql = self._rejects_view(name, snapshot_id), summary_sql(name, Which(outcome, rule, source), by)
+        with engine.run(self.stores, sql, view) as answer:
+            return answer.table()
+
+    def _rejects_view(self, name: str, snapshot_id: str | None) -> View:
         self._spec(name)
         view = View.of(self.stores.metadata)
-        if snapshot_id is not None:
-            snapshot = self.snapshot(snapshot_id)
-            if snapshot.dataset != name:
-                raise UnknownSnapshot(f"snapshot {snapshot_id} is one of {snapshot.dataset}, not of {name}")
-            view = View(view.rows, lambda _: (Rejects(snapshot),))
-        where = "true" if outcome == "all" else f"outcome = '{outcome}'"
-        rejects = _REJECTS.format(table=identifier(f"{name}__rejects"), where=where)
-        return engine.run(self.stores, sql.format(rejects=rejects), view)
+        if snapshot_id is None:
+            return view
+        snapshot = self.snapshot(snapshot_id)
+        if snapshot.dataset != name:
+            raise UnknownSnapshot(f"snapshot {snapshot_id} is one of {snapshot.dataset}, not of {name}")
+        return View(view.rows, lambda _: (Rejects(snapshot),))
 
     # --- doing
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 import dagster as dg
 
@@ -25,6 +26,7 @@ from supply_lake.assets.naming import (
     landing_key,
     op_name,
     publishes_pending,
+    replayed,
 )
 from supply_lake.assets.samples import Sample, broken_rules, preview, rejected_rows
 from supply_lake.datasets.quality import Severity
@@ -32,11 +34,12 @@ from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.errors import StoreUnavailable, SupplyLakeError
 from supply_lake.ingest.batches import run_pending
 from supply_lake.ingest.recurate import recurate
+from supply_lake.ingest.replay import landing_dates, replay
 from supply_lake.ingest.stores import Stores
 from supply_lake.landing.ledger import ObjectState
 from supply_lake.quality.verdict import Verdict
 from supply_lake.resources.workers import mark
-from supply_lake.snapshots.records import Batch, Status
+from supply_lake.snapshots.records import Batch, Kind, Status
 
 RECORDED_BY_HAND = {"__source_asset_observation__": True}
 """Metadata with which Dagster takes an output as done, and records no event of its own for every date of the range."""
@@ -52,6 +55,7 @@ class Curation:
         self.context, self.stores, self.spec = context, stores, spec
         self.troubles: list[str] = []
         self.published = False
+        self._replayed = replayed(context.run)
 
     def events(self) -> Iterator[Event]:
         """Every date's events in order, then the outputs that let steps downstream go on.
@@ -78,20 +82,41 @@ class Curation:
         if batches or aside:
             yield from self._report(partition, batches, aside)
         elif not trouble:
-            self.context.log.info(f"{self.spec.name} {partition}: nothing landed that is not published already")
+            nothing = "nothing landed that is not published already" if self._replayed is None else "nothing is replayed"
+            self.context.log.info(f"{self.spec.name} {partition}: {nothing}")
         self.troubles += [
             f"{self.spec.name} {partition}: {one}" for one in (*trouble, *_refusals(batches), *_told_aside(aside))
         ]
 
     def _curate(self, date: dt.date) -> tuple[list[Batch], list[str]]:
         """What a sensor asked for is pending. What a person asks for is to be right as of now, so it is curated again."""
-        work = run_pending if publishes_pending(self.context.run) else recurate
         try:
-            return work(self.stores, self.spec.name, date, run_id=self.context.run.run_id), []
+            return self._work(date), []
         except StoreUnavailable:
             raise
         except SupplyLakeError as error:
             return self._recorded(date), [str(error)]
+
+    def _work(self, date: dt.date) -> list[Batch]:
+        name, run = self.spec.name, self.context.run
+        if publishes_pending(run):
+            return run_pending(self.stores, name, date, run_id=run.run_id)
+        if self._replayed is None:
+            return recurate(self.stores, name, date, run_id=run.run_id)
+        return list(self._replay(date, self._replayed or None)) if date in self._standing else []
+
+    def _replay(self, date: dt.date, snapshot_id: str | None) -> Iterator[Batch]:
+        """Only what was rejected; a batch that stays as it was is told only if it was rejected whole."""
+        run_id = self.context.run.run_id
+        for one in replay(self.stores, self.spec.name, snapshot_id=snapshot_id, landing_date=date, run_id=run_id):
+            if one.batch.recorded or one.refused:
+                yield one.batch
+            else:
+                self.context.log.info(f"{_line(one.batch)}; {one.still_bad:,} rows stay rejected")
+
+    @cached_property
+    def _standing(self) -> set[dt.date]:
+        return set(landing_dates(self.stores, self.spec.name, self._replayed or None))
 
     def _recorded(self, date: dt.date) -> list[Batch]:
         """Batches that this run finished before one broke off."""
@@ -107,7 +132,7 @@ class Curation:
     def _report(self, partition: str, batches: Sequence[Batch], aside: dict[str, str]) -> Iterator[Event]:
         for batch in batches:
             self.context.log.info(_line(batch))
-        sources = [source for batch in batches for source in batch.sources]
+        sources = [source for batch in batches if batch.kind is not Kind.REPLAY for source in batch.sources]
         if sources and not self.spec.source.pulled:  # else the run that pulled told it
             facts = report.landed_metadata(sources)
             yield dg.AssetMaterialization(landing_key(self.spec.name), partition=partition, metadata=facts)

@@ -25,6 +25,9 @@ DIGEST_TAG = ".dagster/supply_lake_digest"
 """Names the object versions, and their attempt, that a run was asked for."""
 PULL_TAG = "supply_lake/pull"
 """On runs that a schedule asks for to pull a source."""
+REPLAY_TAG = "supply_lake/replay"
+"""On runs that replay what was rejected, of the dates that they are for: `true`, or the id of one snapshot."""
+REVOKE_JOB = "revoke"
 PARTITION_TAG = "dagster/partition"
 OUTAGE_TAG = "supply_lake/outage"
 """On runs that ended because a store did not answer."""
@@ -40,6 +43,12 @@ def publishes_pending(run: dg.DagsterRun) -> bool:
     """
     repeated_by_a_person = run.parent_run_id is not None and RETRY_NUMBER_TAG not in run.tags
     return run.tags.get(PENDING_TAG) == "true" and not repeated_by_a_person
+
+
+def replayed(run: dg.DagsterRun) -> str | None:
+    """What the run replays: the id of a snapshot, all that stands (empty), or nothing (``None``)."""
+    asked = run.tags.get(REPLAY_TAG, "").strip()
+    return None if asked.lower() in ("", "false") else "" if asked.lower() == "true" else asked
 
 
 def landing_key(name: str) -> dg.AssetKey:

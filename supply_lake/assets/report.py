@@ -85,7 +85,26 @@ def published_metadata(
         facts["notes"] = bullets(notes)
     if any(batch.kind is Kind.RECURATE for batch in published):
         facts["curated again"] = True
+    replays = [one for batch in published for one in batch.replays]
+    if replays:
+        facts["replays"] = bullets(replays)
     return facts
+
+
+def revoked_metadata(batch: Batch, live_rows: int) -> dict[str, Any]:
+    """What a revocation took out of the live set and why, for the lake asset.
+
+    :param live_rows: rows of the snapshots that are live from this landing date
+    """
+    facts: dict[str, Any] = {
+        "dagster/row_count": live_rows,
+        "revoked": bullets(list(dict.fromkeys(one for snapshot in batch.snapshots for one in snapshot.revokes))),
+        "why": batch.reason,
+        "by": batch.by,
+        "commit": batch.commit,
+        "live instead": _snapshots(batch.snapshots),
+    }
+    return facts | ({"notes": bullets(batch.notes)} if batch.notes else {})
 
 
 def _schema(spec: DatasetSpec, snapshots: Sequence[Snapshot], schemas: Sequence[SchemaVersion]) -> dict[str, Any]:

@@ -80,8 +80,8 @@ def snapshots(name: str, live: bool, limit: int | None, as_json: bool) -> None:
         print_json([snapshot_json(snapshot) for snapshot in found])
         return
     table(
-        ["snapshot", "date", "state", "commit", *FOUR, "rows", "size"],
-        [[s.id, str(s.partition), _state(s), s.commit, *four(s.rows), s.rows_total, size(s.bytes)] for s in found],
+        ["snapshot", "date", "kind", "state", "commit", *FOUR, "rows", "size"],
+        [[s.id, str(s.partition), s.kind, _state(s), s.commit, *four(s.rows), s.rows_total, size(s.bytes)] for s in found],
     )
 
 
@@ -136,10 +136,20 @@ def objects(name: str | None, state: str | None, limit: int | None, as_json: boo
 
 
 def _state(snapshot: Snapshot) -> str:
-    """``live`` or ``superseded``; why not, for a snapshot that was never committed."""
+    """``live``, ``superseded`` or ``revoked``; why not, for a snapshot that was never committed."""
     if snapshot.commit is None:
         return str(snapshot.status)
-    return "live" if snapshot.live else "superseded"
+    if snapshot.revokes and not snapshot.files:
+        return "revocation"
+    return "live" if snapshot.live else "revoked" if snapshot.revoked_by else "superseded"
+
+
+def _live(snapshot: Snapshot) -> str:
+    if snapshot.live or not snapshot.commit:
+        return "yes" if snapshot.live else "no"
+    if snapshot.revoked_by:
+        return f"no, revoked by commit {snapshot.revoked_by}"
+    return f"no, superseded by commit {snapshot.superseded_by}" if snapshot.files else "no, it holds no rows"
 
 
 def _dataset_json(state: DatasetState) -> dict[str, Any]:
@@ -195,8 +205,13 @@ def _show(snapshot: Snapshot) -> None:
         ("date", f"{snapshot.partition} (landed {snapshot.landing_date})"),
         ("status", str(snapshot.status) + (f": {snapshot.reason}" if snapshot.reason else "")),
         ("commit", f"{snapshot.commit}, {moment(snapshot.committed_at)}" if snapshot.commit else "none"),
-        ("live", "yes" if snapshot.live else f"no, superseded by commit {snapshot.superseded_by}" if snapshot.commit else "no"),
+        ("kind", str(snapshot.kind)),
+        ("live", _live(snapshot)),
         ("supersedes", ", ".join(snapshot.supersedes) or "nothing"),
+        ("replays", ", ".join(snapshot.replays)),
+        ("revokes", ", ".join(snapshot.revokes)),
+        ("holds again", snapshot.restores),
+        ("asked by", snapshot.by),
         (
             "rows",
             f"{rows.landed:,} landed = {rows.published:,} published + {rows.rejected:,} rejected"

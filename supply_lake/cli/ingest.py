@@ -50,9 +50,9 @@ def ingest(names: tuple[str, ...], as_json: bool) -> None:
             ingested = run_everything(Settings.from_env(), names or None, lambda batch: progress.say(done, batch), _say)
     except BaseException:
         if done:  # what breaks off halfway has published what it has
-            _print(done, (), as_json)
+            print_batches(done, (), as_json=as_json)
         raise
-    _print(done, ingested.remarks, as_json)
+    print_batches(done, ingested.remarks, as_json=as_json)
     if not (done or ingested.remarks or ingested.troubles or as_json):
         click.echo("Nothing was pending.")
     refuse_silence(done, ingested.troubles)
@@ -62,7 +62,8 @@ def _say(sentence: str) -> None:
     click.echo(plain(f"supply-lake: {sentence}"), err=True)
 
 
-def _print(batches: Sequence[Batch], remarks: Sequence[str], as_json: bool) -> None:
+def print_batches(batches: Sequence[Batch], remarks: Sequence[str], *, as_json: bool) -> None:
+    """Print what became of batches, with reasons, warnings and notes, and remarks on what was not run."""
     from supply_lake.snapshots.records import batch_json
 
     if as_json:

@@ -1,18 +1,22 @@
 """``supply-lake replay`` and ``revoke``: rejected rows run again, and false accepts taken back.
 
-What belongs here: arguments and the report. What does not: either of them (``ingest.replay``, ``ingest.revoke``).
+What belongs here: arguments and the report. What does not: either of them (``sensors.by_hand`` runs them).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from supply_lake.cli.output import FOUR, as_json, four, print_json, table
+from supply_lake.cli.ingest import print_batches, refuse_silence
+from supply_lake.cli.output import as_json, plain, print_json, table
 
 if TYPE_CHECKING:
-    from supply_lake.ingest.replay import Replay
+    from collections.abc import Sequence
+
+    from supply_lake.lake import Lake
+    from supply_lake.snapshots.records import Batch
 
 
 @click.command(short_help="Run rejected rows again under the contract of today.")
@@ -23,7 +27,8 @@ if TYPE_CHECKING:
 def replay(name: str, snapshot: str | None, dry_run: bool, as_json: bool) -> None:
     """Run what was rejected of dataset NAME again, after its file was mended; what is good now is published, once.
 
-    Rows that are still bad stay in the rejects as they are.
+    That are rejected rows, whole batches that were rejected or could not be read, and objects whose attempts are used up. Rows
+    that are still bad stay rejected as they are. Exit status 1 when a batch that was rejected whole stays so.
 
     \b
     Example:
@@ -31,25 +36,45 @@ def replay(name: str, snapshot: str | None, dry_run: bool, as_json: bool) -> Non
       supply-lake replay shipments
     """
     from supply_lake.lake import Lake
+    from supply_lake.settings import Settings
 
-    with Lake.open() as lake:
-        done = lake.replay(name, snapshot_id=snapshot, dry_run=dry_run)
-    if as_json:
-        print_json([_replay_json(one) for one in done])
-        return
-    if not done:
-        click.echo(f"Nothing of {name} stands rejected that could be run again.")
-        return
-    table(
-        ["landing date", "status", "commit", *FOUR, "still rejected"],
-        [[str(r.batch.landing_date), r.batch.status, r.batch.commit, *four(r.batch.rows), r.still_bad] for r in done],
-    )
-    for one in done:
-        for told in (one.batch.reason, *(f"{key} was not taken up: {why}" for key, why in one.left.items())):
-            if told:
-                click.echo(f"{name} {one.batch.landing_date}: {told}")
+    settings = Settings.from_env()
     if dry_run:
-        click.echo("Nothing was written.")
+        with Lake.open(settings) as lake:
+            _rehearse(lake, name, snapshot, as_json)
+        return
+    from supply_lake.sensors.by_hand import run_replay
+
+    done = run_replay(settings, name, snapshot)
+    print_batches(done.batches, done.remarks, as_json=as_json)
+    if not as_json:
+        with Lake.open(settings) as lake:
+            _say_what_stands(lake, name, done.batches)
+    refuse_silence(done.batches, done.troubles)
+
+
+def _rehearse(lake: Lake, name: str, snapshot: str | None, as_json: bool) -> None:
+    done = lake.replay(name, snapshot_id=snapshot, dry_run=True)
+    print_batches([one.batch for one in done], (), as_json=as_json)
+    if as_json:
+        return
+    rules: dict[str, int] = {}
+    for one in done:
+        for rule, rows in one.rules.items():
+            rules[rule] = rules.get(rule, 0) + rows
+        for key, reason in one.left.items():
+            click.echo(plain(f"{name} {one.batch.landing_date}: {key} would not be taken up: {reason}"))
+    if rules:
+        table(["rows", "still break"], [[rows, rule] for rule, rows in rules.items()], title=f"What is still wrong in {name}")
+    click.echo("Nothing was written." if done else f"Nothing of {name} stands rejected.")
+
+
+def _say_what_stands(lake: Lake, name: str, batches: Sequence[Batch]) -> None:
+    rows = sum(one["rows"] for one in lake.rejects_summary(name, by="source").to_pylist())
+    if rows:
+        click.echo(f"{rows:,} rows of {name} stand rejected still; see `supply-lake rejects {name}`.")
+    elif not batches:
+        click.echo(f"Nothing of {name} stands rejected.")
 
 
 @click.command(short_help="Take a snapshot out of the live set.")
@@ -66,18 +91,17 @@ def revoke(snapshot: str, why: str, by: str, as_json: bool) -> None:
     Example:
       supply-lake revoke 01a1f0c2-7d3e-7c11-9a55-0d3c5f2f7e10 --why "the warehouse sent yesterday's counts"
     """
-    from supply_lake.lake import Lake
+    from supply_lake.sensors.by_hand import run_revocation
+    from supply_lake.settings import Settings
     from supply_lake.snapshots.records import batch_json
 
-    with Lake.open() as lake:
-        batch = lake.revoke(snapshot, why=why, by=by)
+    batch = run_revocation(Settings.from_env(), snapshot, why=why, by=by)
     if as_json:
         print_json(batch_json(batch))
-    else:
-        click.echo(f"{batch.dataset}: snapshot {snapshot} is revoked by commit {batch.commit}.")
-
-
-def _replay_json(one: Replay) -> dict[str, Any]:
-    from supply_lake.snapshots.records import batch_json
-
-    return {**batch_json(one.batch), "rules": dict(one.rules), "still_rejected": one.still_bad, "left": dict(one.left)}
+        return
+    click.echo(f"{batch.dataset}: snapshot {snapshot} is revoked by commit {batch.commit}.")
+    instead = [[str(one.partition), one.id, one.restores or None, one.rows_total] for one in batch.snapshots if one.files]
+    if instead:
+        table(["date", "live instead", "holds again", "rows"], instead)
+    for note in batch.notes:
+        click.echo(plain(note))

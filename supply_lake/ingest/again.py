@@ -34,6 +34,7 @@ class Again:
     :param kept: objects of which only the rejected rows are read, from what was kept of them
     :param kept_sources: their records, as the batch that read them last left them
     :param rejected: how many rejected rows of each object stand, by its key
+    :param left: objects that are not taken up, each with the reason
     :param together: published together or not at all, as any batch; else objects that are still bad stay as they are
     :param rehearsal: nothing is written; the batch tells what would come of it
     """
@@ -45,6 +46,7 @@ class Again:
     kept: Kept = field(default_factory=Kept)
     kept_sources: tuple[SourceRecord, ...] = ()
     rejected: Mapping[str, int] = field(default_factory=dict)
+    left: Mapping[str, str] = field(default_factory=dict)
     together: bool = True
     rehearsal: bool = False
 

@@ -10,7 +10,7 @@ Nothing written before the commit can be seen by a reader: files of a snapshot t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from supply_lake.curate.barred import Barred
@@ -86,7 +86,8 @@ def carry_out(stores: Stores, work: Work) -> Done:
             staged.leave_what_is_still_bad()
         sources = work.again.kept_sources if work.again else ()
         accounts = Accounts(stores.landing, work.objects, work.deliveries, intake.skipped, staged.sources, kept=sources)
-        notes = (*intake.notes, *staged.notes, *_beside(stores, work, intake))
+        left = work.again.left if work.again else {}
+        notes = (*intake.notes, *staged.notes, *_beside(stores, work, intake), *_told(left))
         audit = Audit(stores, for_rows_alone(work.spec) if work.by_object else work.spec, staged, scratch)
         writing = Writing(stores, work, accounts, batch_id, notes)
         batch = _Publication(stores, work, staged=staged, accounts=accounts, audit=audit, writing=writing).run()
@@ -102,6 +103,10 @@ def _beside(stores: Stores, work: Work, intake: Intake) -> tuple[str, ...]:
     if work.kind is not Kind.INGEST or work.spec.mode is not Mode.APPEND:
         return ()
     return beside(stores, work.spec, work.landing_date, intake.overwritten)
+
+
+def _told(left: Mapping[str, str]) -> Iterator[str]:
+    return (f"{key} was not taken up: {reason}" for key, reason in left.items())
 
 
 class _Publication:

@@ -38,13 +38,19 @@ class Replay:
 
     ``batch`` is the commit, or tells why there is none; it has snapshots only if something was recorded. ``rules`` counts the
     rows that broke each rule this time, ``still_bad`` the rows that stay as they were, and ``left`` names objects that were not
-    taken up, with the reason.
+    taken up, with the reason. ``whole``: the batch had been rejected whole.
     """
 
     batch: Batch
     rules: Mapping[str, int] = field(default_factory=dict)
     still_bad: int = 0
     left: Mapping[str, str] = field(default_factory=dict)
+    whole: bool = False
+
+    @property
+    def refused(self) -> bool:
+        """Whether a batch that was rejected whole stays so."""
+        return self.whole and self.batch.status in (Status.REJECTED, Status.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +91,7 @@ def replay(
 ) -> list[Replay]:
     """Run rejected rows of a dataset again, oldest batch first, and set-aside objects after them.
 
-    :param snapshot_id: only what stands of this snapshot's rejects
+    :param snapshot_id: only what stands of the rejects of this snapshot's batch
     :param landing_date: only batches of this date
     :param rehearsal: write nothing; tell what would come of it
     :raises UnknownDataset: no dataset is called so
@@ -94,17 +100,39 @@ def replay(
     """
     spec = stores.registry.get(name)
     records = Records(stores.metadata.snapshots(name))
-    if snapshot_id is not None and snapshot_id not in records.by_id:
-        raise UnknownSnapshot(f"dataset {name} has no snapshot {snapshot_id!r}; see them with `supply-lake snapshots {name}`")
+    batch_id = _batch(records, name, snapshot_id)
     chosen = [
         unit
         for unit in units(stores, records)
-        if snapshot_id in (None, *(one.id for one in unit.snapshots)) and landing_date in (None, unit.landing_date)
+        if batch_id in (None, unit.snapshots[0].batch_id) and landing_date in (None, unit.landing_date)
     ]
     done = [take_up(stores, spec, records, unit, rehearsal=rehearsal, run_id=run_id) for unit in chosen]
     if snapshot_id is None:
         done += _set_aside(stores, spec, landing_date, rehearsal=rehearsal, run_id=run_id)
     return done
+
+
+def landing_dates(stores: Stores, name: str, snapshot_id: str | None = None) -> list[dt.date]:
+    """The landing dates of which something stands that a replay would take up, oldest first.
+
+    :param snapshot_id: only what stands of the rejects of this snapshot's batch
+    :raises UnknownSnapshot: the dataset has no such snapshot
+    """
+    records = Records(stores.metadata.snapshots(name))
+    batch_id = _batch(records, name, snapshot_id)
+    standing = [one.snapshot for one in standing_rejects(records.snapshots) if one.rejected]
+    dates = {one.landing_date for one in standing if batch_id in (None, one.batch_id)}
+    if batch_id is None:
+        dates |= {one.landing_date for one in stores.metadata.objects(name, ObjectState.SET_ASIDE) if one.landing_date}
+    return sorted(dates)
+
+
+def _batch(records: Records, name: str, snapshot_id: str | None) -> str | None:
+    if snapshot_id is None:
+        return None
+    if snapshot_id not in records.by_id:
+        raise UnknownSnapshot(f"dataset {name} has no snapshot {snapshot_id!r}; see them with `supply-lake snapshots {name}`")
+    return records.by_id[snapshot_id].batch_id
 
 
 def units(stores: Stores, records: Records) -> Iterator[Unit]:
@@ -189,6 +217,7 @@ def take_up(
         kept=Kept(tuple(one.key for one in unit.kept), partial(kept_frames, stores.rejects, unit.snapshots)),
         kept_sources=unit.kept,
         rejected=unit.rejected,
+        left=unit.left,
         together=unit.together,
         rehearsal=rehearsal,
     )
@@ -199,7 +228,7 @@ def take_up(
         done = carry_out(stores, work)
     except AlreadyPublished as error:
         return Replay(_unchanged(work, str(error)), left=unit.left)
-    return Replay(done.batch, done.rules, done.left, unit.left)
+    return Replay(done.batch, done.rules, done.left, unit.left, whole=unit.together)
 
 
 def _unchanged(work: Work, reason: str) -> Batch:

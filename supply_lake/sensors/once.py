@@ -24,15 +24,14 @@ from supply_lake.ingest.stores import Stores
 from supply_lake.landing.ledger import ObjectState
 from supply_lake.resources.instance import answering, open_instance, quiet
 from supply_lake.resources.stores import LakeStores
-from supply_lake.resources.workers import this_process
 from supply_lake.sensors.landing import NAME, NOTHING_NEW, landing_sensor
 from supply_lake.sensors.lookout import Patience
 from supply_lake.sensors.requests import under_way
+from supply_lake.sensors.run_here import run_here
 from supply_lake.settings import Settings
 from supply_lake.snapshots.records import Batch
 
 LOOK_AGAIN_SECONDS = 0.25
-_QUIET_RUN = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 OnBatch = Callable[[Batch], None]
 
 
@@ -157,24 +156,17 @@ class _Session:
         self.asked.add(request.tags[DIGEST_TAG])
         run_id = make_new_run_id()
         try:
-            result = self.job.execute_in_process(
-                instance=self.instance,
+            self.ingested.troubles += run_here(
+                self.instance,
+                self.job,
                 run_id=run_id,
-                asset_selection=list(request.asset_selection or []),
-                partition_key=request.partition_key,
-                tags={
-                    **request.tags,
-                    **this_process(),
-                    "dagster/sensor_name": NAME,
-                    "dagster/run_key": request.run_key or "",
-                },
-                run_config=_QUIET_RUN,
-                raise_on_error=False,
+                asset=request.asset_selection[0] if request.asset_selection else None,
+                partition=request.partition_key,
+                tags={**request.tags, "dagster/sensor_name": NAME, "dagster/run_key": request.run_key or ""},
             )
         finally:  # a run that breaks off may have published some of its batches
             with suppress(StoreUnavailable):
                 self._take_up(request.tags[DATASET_TAG], run_id)
-        self.ingested.troubles += _troubles(result)
         run = self.instance.get_run_by_id(run_id)
         if run and OUTAGE_TAG in run.tags:
             self.given_up.add(request.tags[DATASET_TAG])
@@ -183,17 +175,6 @@ class _Session:
         for batch in reversed(self.stores.metadata.batches(dataset, run_id=run_id)):
             self.ingested.batches.append(batch)
             self.on_batch(batch)
-
-
-def _troubles(result: dg.ExecuteInProcessResult) -> Iterator[str]:
-    for event in result.all_node_events:
-        if event.is_step_failure:
-            data = event.step_failure_data
-            told = data.user_failure_data and data.user_failure_data.description
-            error = data.error
-            while error and error.cause:  # Dagster's own message says only that a step failed
-                error = error.cause
-            yield told or (error.message.strip() if error else "the run failed")
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from supply_lake_tests.query.made_lake import ORDERS, MadeLake, named
 ONE = ("o1", 1, Decimal("1.50"))
 TWO = ("o2", 2, Decimal("2.50"))
 BAD = (3, "quantity", "many", "is no int64")
+NEXT_DAY = dt.date(2026, 11, 2)
 TOMORROW = (dt.datetime.now(dt.UTC) + dt.timedelta(days=1)).isoformat()
 
 
@@ -201,9 +202,50 @@ def test_rejects_of_one_snapshot(lake: MadeLake, cli: Cli) -> None:
 def test_rejects_for_people_are_grouped_by_rule(lake: MadeLake, cli: Cli) -> None:
     lake.commit([ONE], rejected=[BAD, (4, "quantity", "lots", "is no int64"), (5, "price", "-", "is no decimal(12,2)")])
     lines = cli("rejects", "orders").out.splitlines()
-    assert lines[2].split() == ["rejected", "quantity", "is", "no", "int64", "2", "many", "orders/2026/11/01/a.csv:3"]
+    assert lines[2].split() == ["rejected", "quantity", "is", "no", "int64", "2", "1", "many", "orders/2026/11/01/a.csv:3"]
     assert "is no decimal(12,2)" in lines[3]
-    assert len([line for line in lines if "is no int64" in line]) == 3
+    assert lines[7].split()[:4] == ["rejected", "orders/2026/11/01/a.csv", "3", "2"]
+    assert len([line for line in lines if "is no int64" in line]) == 4  # by rule, by source, and twice by row
+    assert cli("rejects", "orders", "--summary").out.splitlines() == lines[:8]
+
+
+def test_a_summary_of_rejects_as_json(lake: MadeLake, cli: Cli) -> None:
+    first = lake.commit([ONE], rejected=[BAD, (4, "quantity", "lots", "is no int64")])
+    second = lake.commit([TWO], rejected=[(9, "quantity", "x", "is no int64")], day=NEXT_DAY, file="b.csv")
+    told = json.loads(cli("rejects", "orders", "--summary", "--json").out)
+    assert told["dataset"] == "orders"
+    assert told["rules"] == [
+        {
+            "outcome": "rejected", "column": "quantity", "rule": "is no int64", "rows": 3, "sources": 2,
+            "example": "many", "source": "orders/2026/11/01/a.csv", "line": 3,
+        }
+    ]  # fmt: skip
+    assert [(one["source"], one["rows"], one["most_often"], one["snapshot_id"]) for one in told["sources"]] == [
+        ("orders/2026/11/01/a.csv", 2, "quantity: is no int64", first.id),
+        ("orders/2026/11/02/b.csv", 1, "quantity: is no int64", second.id),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "lines"),
+    [
+        (["--rule", "IS NO int64"], [3]),
+        (["--rule", "price"], [5, 6]),
+        (["--rule", "is no decimal(…,2)"], [5]),
+        (["--rule", "100% of_"], [6]),
+        (["--rule", "100"], [6]),
+        (["--rule", "'; DROP"], []),
+        (["--source", "a.csv"], [3, 5, 6]),
+        (["--source", "orders/2026/11/01/a.csv"], [3, 5, 6]),
+        (["--source", "orders/2026/12/*"], []),
+        (["--source", "csv"], []),
+        (["--limit", "1", "--offset", "1"], [5]),
+        (["--offset", "2"], [6]),
+    ],
+)
+def test_rejects_by_rule_by_source_and_page_by_page(lake: MadeLake, cli: Cli, options: list[str], lines: list[int]) -> None:
+    lake.commit([ONE], rejected=[BAD, (5, "price", "-", "is no decimal(12,2)"), (6, "price", "9", "is not 100% of_it")])
+    assert [one["line"] for one in json.loads(cli("rejects", "orders", *options, "--json").out)] == lines
 
 
 def test_rejects_that_are_told_apart_by_line_alone_are_one_rule(lake: MadeLake, cli: Cli) -> None:

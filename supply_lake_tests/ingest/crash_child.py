@@ -1,8 +1,8 @@
 """Processes that ingest, and kill themselves at the n-th write, or run until they are killed from outside.
 
-Run as ``python crash_child.py``; each line of standard input is JSON, ``{"env": …, "blow_at": n, "seconds": s}``. A fresh copy of
-this process (everything imported, nothing started) ingests; it is killed just before its n-th write (0: never), or after the
-seconds. The answer is one line: ``<exit status or minus signal> <number of writes seen>``.
+Run as ``python crash_child.py``; each line of standard input is JSON, ``{"env": …, "verb": …, "blow_at": n, "seconds": s}``. A fresh
+copy of this process (everything imported, nothing started) does what the verb says; it is killed just before its n-th write (0:
+never), or after the seconds. The answer is one line: ``<exit status or minus signal> <number of writes seen>``.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from supply_lake.ingest import batches, discovery
+from supply_lake.ingest.replay import replay
+from supply_lake.ingest.revoke import revoke
 from supply_lake.ingest.stores import Stores
 from supply_lake.storage.object_store import ObjectStore
 
@@ -38,16 +40,34 @@ class Fuse:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def wrap(self, method: Callable[..., Any]) -> Callable[..., Any]:
-        def burning(*args: Any, **kwargs: Any) -> Any:
+        def burnt(*args: Any, **kwargs: Any) -> Any:
             self.burn()
             result = method(*args, **kwargs)
             self.burn()
             return result
 
-        return burning
+        return burnt
 
 
-def ingest(blow_at: int) -> int:
+def ingest(stores: Stores) -> None:
+    discovery.tick(stores, full=True, clock=lambda: time.time() + 60)
+    while waiting := stores.metadata.pending():
+        for one in waiting:
+            batches.run_pending(stores, one.dataset, one.landing_date)
+
+
+def take_up(stores: Stores) -> None:
+    replay(stores, "orders")
+
+
+def take_back(stores: Stores) -> None:
+    revoke(stores, stores.metadata.live("orders")[-1].id, why="killed on the way")
+
+
+VERBS = {"ingest": ingest, "replay": take_up, "revoke": take_back}
+
+
+def burning(verb: str, blow_at: int) -> int:
     fuse = Fuse(blow_at)
     for name in ("put", "writer", "delete"):
         setattr(ObjectStore, name, fuse.wrap(getattr(ObjectStore, name)))
@@ -62,10 +82,7 @@ def ingest(blow_at: int) -> int:
         fuse.burn()
 
     with Stores.open() as stores:
-        discovery.tick(stores, full=True, clock=lambda: time.time() + 60)
-        while waiting := stores.metadata.pending():
-            for one in waiting:
-                batches.run_pending(stores, one.dataset, one.landing_date)
+        VERBS[verb](stores)
     return fuse.seen
 
 
@@ -79,7 +96,7 @@ def copy(order: dict[str, Any]) -> str:
             if order.get("seconds"):
                 signal.setitimer(signal.ITIMER_REAL, order["seconds"])
                 signal.signal(signal.SIGALRM, signal.SIG_DFL)
-            os.write(writer, str(ingest(order["blow_at"])).encode())
+            os.write(writer, str(burning(order["verb"], order["blow_at"])).encode())
             status = 0
         except BaseException:
             traceback.print_exc()

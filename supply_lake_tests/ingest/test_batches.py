@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from supply_lake.errors import StoreUnavailable
-from supply_lake.ingest import batches, publish, writing
+from supply_lake.ingest import batches, discovery, publish, writing
 from supply_lake.ingest.recurate import recurate
 from supply_lake.snapshots.records import Kind, Outcome, Rows, Status
 from supply_lake_tests.ingest.house import DAY, KEYED, ORDERS, House, csv
@@ -226,8 +226,43 @@ def test_o2_object_replaced_between_discovery_and_read(make_house: Make) -> None
     house.land("a.csv", csv([("o1", 1, 1)]))
     _discover_then(house, lambda: house.land("a.csv", csv([("o1", 9, 9)])))
     assert house.rows() == []
+    (batch,) = house.stores.metadata.batches()
+    assert (batch.sources[0].outcome, batch.rows) == (Outcome.CHANGED, Rows())
     house.ingest()
     assert house.rows() == [("o1", 9, 9)]
+    house.recount()
+
+
+@pytest.mark.parametrize("spec", [ORDERS, REPLACE, UPSERT], ids=["append", "replace", "upsert"])
+def test_o2_an_object_that_was_away_and_comes_back_unchanged_is_taken_up_by_the_next_look(
+    make_house: Make, spec: dict[str, Any]
+) -> None:
+    house, today = make_house(spec), dt.datetime.now(dt.UTC).date()
+    file = Path(house.stores.landing.location) / house.land("a.csv", csv([("o1", 1, 1)]), day=today)
+    house.land("b.csv", csv([("o2", 2, 1)]), day=today)
+
+    def look() -> int:
+        return discovery.tick(house.stores, clock=lambda: time.time() + 60).new  # as the sensor does: not all of landing
+
+    assert look() == 2
+    away = file.rename(house.home / "away")
+    batches.run_pending(house.stores, "orders", today)
+    assert house.rows() == [("o2", 2, 1)]
+    away.rename(file)
+    look()
+    assert house.pending() == 1
+    house.ingest()
+    assert house.rows() == ([("o1", 1, 1)] if spec is REPLACE else [("o1", 1, 1), ("o2", 2, 1)])
+    house.prove()
+    house.recount()
+
+
+def test_o7_many_small_files_are_several_batches_of_which_none_is_lost(make_house: Make) -> None:
+    house = make_house(env={"SUPPLY_LAKE_MAX_OBJECTS_PER_RUN": "7"})
+    for number in range(20):
+        house.land(f"{number:02}.csv", csv([(f"o{number:02}", number, 1)]))
+    assert [len(batch.sources) for batch in house.ingest()] == [7, 7, 6]
+    assert house.rows() == [(f"o{number:02}", number, 1) for number in range(20)]
     house.recount()
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -44,11 +45,11 @@ class Nursery:
             [sys.executable, str(CHILD)], cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
 
-    def ingest(self, house: House, *, blow_at: int = 0, seconds: float = 0) -> tuple[int, int]:
-        """Exit status (minus the signal) and number of writes of one ingesting process."""
+    def ingest(self, house: House, *, verb: str = "ingest", blow_at: int = 0, seconds: float = 0) -> tuple[int, int]:
+        """Exit status (minus the signal) and number of writes of one process that ingests, or does what the verb says."""
         assert self._process.stdin
         assert self._process.stdout
-        order = {"env": house.env, "blow_at": blow_at, "seconds": seconds}
+        order = {"env": house.env, "verb": verb, "blow_at": blow_at, "seconds": seconds}
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
         status, writes = self._process.stdout.readline().split()
@@ -89,6 +90,37 @@ def test_m2_killed_before_during_and_after_each_write_of_the_commit_sequence(
         house.ingest()
         assert house.rows() == EXPECTED[mode], f"killed at write {blow_at} of {writes}"
         assert house.stores.metadata.last_commit("orders") == 2
+        house.recount()
+        house.close()
+
+
+@pytest.mark.parametrize("verb", ["replay", "revoke"])
+@pytest.mark.parametrize("mode", SPECS)
+def test_m2_m4_killed_at_each_write_of_a_replay_and_of_a_revocation(
+    make_house: Make, nursery: Nursery, mode: str, verb: str
+) -> None:
+    def furnished(**options: Any) -> House:
+        house = make_house(SPECS[mode], **options)
+        _furnish(house)
+        house.ingest()
+        columns = [ORDERS["columns"][0], {"name": "quantity", "type": "string"}, ORDERS["columns"][2]]
+        house.mend(**({"columns": columns} if verb == "replay" else {}))
+        return house
+
+    rehearsal = furnished()
+    before, stood = rehearsal.rows(), rehearsal.standing()
+    status, writes = nursery.ingest(rehearsal, verb=verb)
+    after, stands = rehearsal.rows(), rehearsal.standing()
+    assert (status, after != before, writes > 3) == (0, True, True)
+    for blow_at in range(1, writes + 1):
+        house = furnished()
+        assert nursery.ingest(house, verb=verb, blow_at=blow_at)[0] == -signal.SIGKILL
+        assert (house.rows(), house.standing()) in ((before, stood), (after, stands))
+        if house.rows() == before:
+            assert nursery.ingest(house, verb=verb)[0] == 0
+        assert (house.rows(), house.standing()) == (after, stands), f"killed at write {blow_at} of {writes}"
+        assert house.stores.metadata.last_commit("orders") == 3
+        house.prove()
         house.recount()
         house.close()
 
