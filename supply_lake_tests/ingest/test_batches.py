@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import gzip
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
