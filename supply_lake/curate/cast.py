@@ -119,7 +119,7 @@ def without_nulls(raw: pl.Series, column: Column, form: Format) -> pl.Series:
     """The texts with declared nulls taken out."""
     if form.trim:
         raw = raw.str.strip_chars()
-    nulls = form.null_values if column.nulls is None else column.nulls
+    nulls = column.nulls_in(form)
     if not nulls:
         return raw
     empty = raw.is_in(list(nulls)) if len(nulls) > 1 else raw == nulls[0]

@@ -17,6 +17,7 @@ from typing import Any
 import polars as pl
 
 from supply_lake.curate.cast_values import LeftOut, Values
+from supply_lake.curate.json_columns import json_text
 from supply_lake.datasets.column import Column
 from supply_lake.datasets.types import DataType
 from supply_lake.datasets.widening import TEXT
@@ -108,6 +109,8 @@ class _Fit:
             return [self._value(item, kind.item, path) for item in (value if isinstance(value, list) else [value])]
         if kind.name == "struct":
             return self._struct(value, kind, path)
+        if kind.name == "json":
+            return json_text(value)
         result = self._scalar(_text(value), kind)
         if result is None:
             raise ValueError(f"no {kind}")

@@ -41,6 +41,12 @@ class Columns:
         self._paths = {name: tuple(name.split(".")) for name in declared if "." in name}
         self._flatten, self._kept = spec.format.flatten, {fold(name) for name in declared}
         self._known = declared[0]
+        self._json = {
+            fold(name): column.nulls_in(spec.format)
+            for column in spec.columns
+            if "json" in (column.dtype.name, column.dtype.item and column.dtype.item.name)
+            for name in column.names_in_files
+        }
         self._all: set[str] = set()
         self._clear()
 
@@ -103,13 +109,20 @@ class Columns:
         for name, path in self._paths.items():
             value = _at(record, path)
             if value is not _MISSING:
-                flat[name] = text_of(value)
+                flat[name] = self._text_of(name, value)
                 rest = rest if fold(path[0]) in self._kept else _without(rest, path)
         for name, value in self._fields(rest, ""):
             if name in flat:
                 raise ValueError(f"two of its fields are the column {name!r}; declare one of them with a dotted path")
-            flat[name] = text_of(value)
+            flat[name] = self._text_of(name, value)
         return flat
+
+    def _text_of(self, name: str, value: Any) -> str | None:
+        """The value as text; a text, in a column that wants JSON, as the JSON of a text, lest `"0"` be taken for 0."""
+        nulls = self._json.get(fold(name)) if self._json else None
+        if nulls is None or not isinstance(value, str) or isinstance(value, Digits) or value in nulls:
+            return text_of(value)
+        return text_of(value) if _is_document(value) else json.dumps(value, ensure_ascii=False)
 
     def _fields(self, record: Record, prefix: str) -> Iterator[tuple[str, Any]]:
         for name, value in record.items():
@@ -118,6 +131,17 @@ class Columns:
                 yield from self._fields(value, f"{full}_")
             else:
                 yield full, value
+
+
+def _is_document(text: str) -> bool:
+    """Whether a text holds a whole object or list: JSON that was written into JSON as a text."""
+    if text[:1] not in ("{", "["):
+        return False
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def text_of(value: Any) -> str | None:
@@ -130,7 +154,7 @@ def text_of(value: Any) -> str | None:
         return "true" if value else "false"
     if isinstance(value, (int, Decimal)):
         return _digits(value)
-    return _dump(value)
+    return json_text(value)
 
 
 def _digits(number: int | Decimal | Digits) -> str:
@@ -139,12 +163,13 @@ def _digits(number: int | Decimal | Digits) -> str:
     return f"{number:f}" if isinstance(exponent, int) and -100 < exponent <= 0 else str(number)
 
 
-def _dump(value: Any) -> str:
+def json_text(value: Any) -> str:
+    """A JSON value as JSON, with numbers as the file wrote them."""
     if isinstance(value, dict):
         fields = cast(dict[str, Any], value).items()
-        return "{" + ",".join(f"{json.dumps(key, ensure_ascii=False)}:{_dump(item)}" for key, item in fields) + "}"
+        return "{" + ",".join(f"{json.dumps(key, ensure_ascii=False)}:{json_text(item)}" for key, item in fields) + "}"
     if isinstance(value, list):
-        return "[" + ",".join(_dump(item) for item in cast(Iterable[Any], value)) + "]"
+        return "[" + ",".join(json_text(item) for item in cast(Iterable[Any], value)) + "]"
     if isinstance(value, JsonText):
         return str(value)
     if isinstance(value, (Digits, Decimal)):

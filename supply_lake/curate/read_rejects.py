@@ -79,7 +79,7 @@ def _typed(column: Column) -> Column:
 
 
 def _typed_or_text(column: Column, form: Format) -> Column:
-    nulls = form.null_values if column.nulls is None else column.nulls
+    nulls = column.nulls_in(form)
     return column.model_copy(
         update={
             "formats": (*column.formats, *ISO_FORMATS.get(column.dtype.name, ())),

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, field_validator
 from pydantic_core import SchemaError, SchemaValidator, core_schema
 
+from supply_lake.datasets.format import Format
 from supply_lake.datasets.model import Declared, Names, PythonName
 from supply_lake.datasets.types import DataType, parse_type
 
@@ -71,6 +72,10 @@ class Column(Declared):
     true_values: tuple[str, ...] = Field(_TRUE, description="Texts that mean true.")
     false_values: tuple[str, ...] = Field(_FALSE, description="Texts that mean false.")
     checks: Checks = Field(Checks(), description="Rules for the values.")
+
+    def nulls_in(self, form: Format) -> tuple[str, ...]:
+        """The texts that mean null in this column, of files of that format."""
+        return form.null_values if self.nulls is None else self.nulls
 
     @field_validator("type")
     @classmethod
