@@ -76,7 +76,8 @@ class Lake(Reader):
         return Lake(Stores.open(settings))
 
     def close(self) -> None:
-        """Give up connections."""
+        """Give up connections, and queries that still run."""
+        super().close()
         self.stores.close()
 
     def __enter__(self) -> Lake:

@@ -16,8 +16,9 @@ from supply_lake.datasets.sql import identifier
 from supply_lake.errors import UsageError
 from supply_lake.ingest.stores import Stores
 from supply_lake.query import engine
-from supply_lake.query.answer import Answer, Shape
+from supply_lake.query.answer import Answer, Form, Shape
 from supply_lake.query.engine import Limits
+from supply_lake.query.jobs import Jobs, QueryState
 from supply_lake.query.rejects import By, Outcome, Which, reasons_sql, summary_sql
 from supply_lake.query.schemas import DatasetSchema
 from supply_lake.query.versions import Version, table
@@ -36,6 +37,12 @@ class Reader:
 
     def __init__(self, stores: Stores, view: View | None = None) -> None:
         self._stores, self._view = stores, view
+        self._running: Jobs | None = None
+
+    def close(self) -> None:
+        """Cancel what runs behind the caller's back."""
+        if self._running is not None:
+            self._running.close()
 
     # --- what there is
 
@@ -119,6 +126,49 @@ class Reader:
     ) -> AbstractContextManager[Answer]:
         """The answer to a query as a stream of record batches, for the length of a ``with`` block."""
         return engine.run(self._stores, sql, self._seen(as_of), limits)
+
+    # --- behind the caller's back
+
+    def start_query(
+        self,
+        sql: str,
+        *,
+        as_of: dt.datetime | None = None,
+        limits: Limits | None = None,
+        output: str = "",
+        form: Form = "parquet",
+        token: str = "",
+    ) -> str:
+        """Begin a query and return its id at once; ``get_query`` tells how it stands, ``result`` has its rows.
+
+        :param output: a file or URL that the rows are written to besides, in ``form``
+        :param token: made up by the caller; asked again with the same one, the first query is meant
+        """
+        return self._jobs.start(sql, self._seen(as_of), limits=limits, output=output, form=form, token=token)
+
+    def get_query(self, query_id: str) -> QueryState:
+        """How a query stands: state, error, rows, bytes of the files that it may read.
+
+        :raises UnknownQuery: there is none of this id, or it is not kept any more
+        """
+        return self._jobs.get(query_id)
+
+    def result(self, query_id: str) -> AbstractContextManager[pa.RecordBatchReader]:
+        """The rows of a query that succeeded, as a stream, for the length of a ``with`` block.
+
+        :raises QueryError: it has not succeeded
+        """
+        return self._jobs.result(query_id)
+
+    def cancel(self, query_id: str) -> QueryState:
+        """Give a query up, if it has not ended."""
+        return self._jobs.cancel(query_id)
+
+    @property
+    def _jobs(self) -> Jobs:
+        if self._running is None:
+            self._running = Jobs(self._stores)
+        return self._running
 
     # --- what was set aside
 
