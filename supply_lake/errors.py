@@ -10,6 +10,7 @@
     │   ├── UnknownDataset
     │   ├── UnknownSnapshot
     │   ├── UnknownCommit
+    │   ├── UnknownPin
     │   └── UnknownQuery
     ├── ObjectError                 one landed object cannot be used; its neighbours go on
     │   ├── ObjectGone              it vanished between discovery and reading
@@ -74,6 +75,10 @@ class UnknownSnapshot(NotFound):
 
 class UnknownCommit(NotFound):
     """The dataset has no such commit."""
+
+
+class UnknownPin(NotFound):
+    """No registered pin has this id."""
 
 
 class UnknownQuery(NotFound):
