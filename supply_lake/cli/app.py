@@ -18,12 +18,14 @@ from collections.abc import Sequence
 
 import click
 
+from supply_lake.cli.backtest import backtest
 from supply_lake.cli.catalog import datasets, objects, show, snapshots
 from supply_lake.cli.extract import extract
 from supply_lake.cli.ingest import ingest
 from supply_lake.cli.land import land
 from supply_lake.cli.onboard import onboard
 from supply_lake.cli.output import plain
+from supply_lake.cli.pin import pin, pins, unpin
 from supply_lake.cli.quarantine import replay, revoke
 from supply_lake.cli.query import query
 from supply_lake.cli.rejects import rejects
@@ -53,6 +55,10 @@ class _InOrder(click.Group):
         show,
         schema,
         query,
+        pin,
+        pins,
+        unpin,
+        backtest,
         rejects,
         replay,
         revoke,
