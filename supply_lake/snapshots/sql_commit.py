@@ -21,6 +21,7 @@ from supply_lake.errors import CommitConflict
 from supply_lake.snapshots.records import Batch, Kind, Snapshot
 from supply_lake.snapshots.sql_history import batch_by_id, batch_text, snapshot_text
 from supply_lake.snapshots.sql_ledger import chunks
+from supply_lake.snapshots.sql_removals import refuse_condemned
 from supply_lake.snapshots.sql_schema import batches, commits, datasets, from_micros, is_live, snapshots
 from supply_lake.snapshots.sql_settle import move, refuse, refuse_moved, settle
 from supply_lake.snapshots.sql_versions import next_version
@@ -61,6 +62,7 @@ def commit(connection: sa.Connection, proposal: Proposal, now: int) -> Batch:
     if stored is not None:
         return stored
     refuse(connection, batch, proposal.objects, proposal.taken_up)
+    refuse_condemned(connection, batch.snapshots)
     superseded = _superseded(connection, proposal, head)
     number, time = head.last_commit + 1, head.next_time(now)
     batch = _committed(batch, superseded, number, time)
@@ -80,6 +82,8 @@ def commit(connection: sa.Connection, proposal: Proposal, now: int) -> Batch:
     _mark(connection, batch.dataset, proposal.reinstates, revoked_by=None)
     _mark(connection, batch.dataset, proposal.revokes, revoked_by=number)
     _write_snapshots(connection, batch.snapshots, time)
+    for snapshot in batch.snapshots:
+        _mark(connection, batch.dataset, snapshot.holds, held_by=snapshot.id)
     settle(connection, batch, proposal.objects, number, now)
     move(connection, proposal.moved)
     connection.execute(
@@ -97,6 +101,7 @@ def record(
     if stored is not None:
         return stored
     refuse_moved(connection, taken_up)
+    refuse_condemned(connection, batch.snapshots)
     _write_batch(connection, batch, now)
     _write_snapshots(connection, batch.snapshots, now)
     settle(connection, batch, objects, None, now)
@@ -177,7 +182,7 @@ def _with_schema(batch: Batch, version: int) -> Batch:
     return replace(batch, snapshots=stamped)
 
 
-def _mark(connection: sa.Connection, dataset: str, ids: Sequence[str], **marks: int | None) -> None:
+def _mark(connection: sa.Connection, dataset: str, ids: Sequence[str], **marks: int | str | None) -> None:
     for chunk in chunks(ids):
         connection.execute(
             sa.update(snapshots).where(snapshots.c.dataset == dataset, snapshots.c.id.in_(chunk)).values(**marks)

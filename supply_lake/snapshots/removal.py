@@ -1,0 +1,87 @@
+"""What ``gc`` takes away: a record that is written before the first file goes, and its JSON.
+
+What belongs here: the noun. What does not: choosing what goes (``upkeep.gc``) and storing the record (``sql_removals``).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Root = Literal["lake", "rejects"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stray:
+    """A stored file that no record names. ``root`` tells below which root its path lies; ``bytes`` is its size."""
+
+    root: Root
+    path: str
+    bytes: int
+    snapshot_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """What one collection of one dataset removes.
+
+    ``snapshots`` are ids of snapshots whose published rows go; they were superseded at ``reachable_from``, the first commit that
+    has to stay readable. ``kept`` are earlier commits that have to stay readable as well: pinned ones. ``files`` and ``bytes``
+    count everything that goes, ``strays`` included. ``why`` tells the terms in words.
+    """
+
+    id: str
+    dataset: str
+    reachable_from: int
+    kept: tuple[int, ...] = ()
+    snapshots: tuple[str, ...] = ()
+    strays: tuple[Stray, ...] = ()
+    files: int = 0
+    bytes: int = 0
+    removed_at: dt.datetime | None = None
+    run_id: str = ""
+    by: str = ""
+    why: str = ""
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to remove."""
+        return not self.snapshots and not self.strays
+
+
+def removal_json(removal: Removal) -> dict[str, Any]:
+    """A removal as public JSON."""
+    return {
+        "removal_id": removal.id,
+        "dataset": removal.dataset,
+        "removed_at": removal.removed_at.isoformat() if removal.removed_at else None,
+        "reachable_from": removal.reachable_from,
+        "kept": list(removal.kept),
+        "snapshots": list(removal.snapshots),
+        "strays": [asdict(one) for one in removal.strays],
+        "files": removal.files,
+        "bytes": removal.bytes,
+        "run_id": removal.run_id,
+        "by": removal.by,
+        "why": removal.why,
+    }
+
+
+def removal_from_json(data: Mapping[str, Any]) -> Removal:
+    """The inverse of ``removal_json``."""
+    return Removal(
+        id=data["removal_id"],
+        dataset=data["dataset"],
+        reachable_from=data["reachable_from"],
+        kept=tuple(data["kept"]),
+        snapshots=tuple(data["snapshots"]),
+        strays=tuple(Stray(**one) for one in data["strays"]),
+        files=data["files"],
+        bytes=data["bytes"],
+        removed_at=dt.datetime.fromisoformat(data["removed_at"]) if data["removed_at"] else None,
+        run_id=data["run_id"],
+        by=data["by"],
+        why=data["why"],
+    )
