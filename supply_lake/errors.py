@@ -9,7 +9,8 @@
     ├── NotFound                    no such thing in this lake
     │   ├── UnknownDataset
     │   ├── UnknownSnapshot
-    │   └── UnknownCommit
+    │   ├── UnknownCommit
+    │   └── VersionRemoved          it was there, and `gc` removed its files
     ├── ObjectError                 one landed object cannot be used; its neighbours go on
     │   ├── ObjectGone              it vanished between discovery and reading
     │   ├── ObjectChanged           other bytes stand under its key now
@@ -71,6 +72,12 @@ class UnknownSnapshot(NotFound):
 
 class UnknownCommit(NotFound):
     """The dataset has no such commit."""
+
+
+class VersionRemoved(NotFound):
+    """The version was there once; its files were superseded for longer than the retention, and removed."""
+
+    http_status = 410
 
 
 class ObjectError(SupplyLakeError):

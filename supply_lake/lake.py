@@ -45,7 +45,7 @@ class DatasetState:
     """A dataset as it stands: what is declared, and what is live.
 
     ``rows`` counts the rows in live files, those that a tombstone hides included; ``bytes`` are those of the live files.
-    ``commit`` is 0 and ``committed_at`` is ``None`` before the first commit. ``pending`` counts landed objects that wait.
+    ``commit`` is 0 before the first commit. ``committed_at`` is that of the newest live rows, ``None`` when there are none. ``pending`` counts landed objects that wait.
     ``late`` is how long ago the newest commit went stale, by the declared freshness; ``None`` when it did not, or never could.
     """
 
@@ -103,18 +103,18 @@ class Lake:
 
     def _state(self, spec: DatasetSpec, pending: int) -> DatasetState:
         live = self.stores.metadata.live(spec.name)
-        last = max(live, key=lambda one: one.commit or 0, default=None)
+        arrived = max((one.arrived_at for one in live if one.arrived_at), default=None)
         commit = self.stores.metadata.last_commit(spec.name)
         return DatasetState(
             spec=spec,
             commit=commit,
-            committed_at=last.committed_at if last else None,
+            committed_at=arrived,
             snapshots=len(live),
             partitions=len({one.partition for one in live}),
             rows=sum(one.rows_total for one in live),
             bytes=sum(one.bytes for one in live),
             pending=pending,
-            late=_late(spec, last.committed_at if last else None),
+            late=_late(spec, arrived),
         )
 
     def snapshots(self, name: str, *, limit: int | None = None) -> list[Snapshot]:

@@ -23,6 +23,7 @@ from supply_lake.query.live_set import LiveSet, live_set
 from supply_lake.query.relations import Relations
 from supply_lake.query.statement import check
 from supply_lake.query.tables import rejects_view, rows_views
+from supply_lake.snapshots.removal import require_files
 from supply_lake.snapshots.standing import Rejects, standing_rejects
 from supply_lake.snapshots.store import MetadataStore
 from supply_lake.storage.scratch import scratch_folder
@@ -131,7 +132,9 @@ def _bind(connection: duckdb.DuckDBPyConnection, stores: Stores, named: frozense
     views: dict[str, str] = {}
     for name, spec in stores.registry.items():
         if named is None or name in named or f"{name}__rows" in named:
-            views |= rows_views(connection, relations, stores.lake, spec, view.rows(name))
+            live = view.rows(name)
+            require_files(name, live.commit, live.snapshots)
+            views |= rows_views(connection, relations, stores.lake, spec, live)
         if named is None or f"{name}__rejects" in named:
             views |= rejects_view(relations, stores.rejects, spec, view.rejects(name))
     for one, select in views.items():

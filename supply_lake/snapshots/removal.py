@@ -1,14 +1,17 @@
 """What ``gc`` takes away: a record that is written before the first file goes, and its JSON.
 
-What belongs here: the noun. What does not: choosing what goes (``upkeep.gc``) and storing the record (``sql_removals``).
+What belongs here: the noun, and what to tell readers of what is gone. What does not: choosing what goes (``upkeep.gc``) and storing the record (``sql_removals``).
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
+
+from supply_lake.errors import VersionRemoved
+from supply_lake.snapshots.records import Snapshot
 
 Root = Literal["lake", "rejects"]
 
@@ -28,14 +31,13 @@ class Removal:
     """What one collection of one dataset removes.
 
     ``snapshots`` are ids of snapshots whose published rows go; they were superseded at ``reachable_from``, the first commit that
-    has to stay readable. ``kept`` are earlier commits that have to stay readable as well: pinned ones. ``files`` and ``bytes``
-    count everything that goes, ``strays`` included. ``why`` tells the terms in words.
+    has to stay readable, or before. ``files`` and ``bytes`` count everything that goes, ``strays`` included. ``why`` tells the
+    terms in words.
     """
 
     id: str
     dataset: str
     reachable_from: int
-    kept: tuple[int, ...] = ()
     snapshots: tuple[str, ...] = ()
     strays: tuple[Stray, ...] = ()
     files: int = 0
@@ -58,7 +60,6 @@ def removal_json(removal: Removal) -> dict[str, Any]:
         "dataset": removal.dataset,
         "removed_at": removal.removed_at.isoformat() if removal.removed_at else None,
         "reachable_from": removal.reachable_from,
-        "kept": list(removal.kept),
         "snapshots": list(removal.snapshots),
         "strays": [asdict(one) for one in removal.strays],
         "files": removal.files,
@@ -75,7 +76,6 @@ def removal_from_json(data: Mapping[str, Any]) -> Removal:
         id=data["removal_id"],
         dataset=data["dataset"],
         reachable_from=data["reachable_from"],
-        kept=tuple(data["kept"]),
         snapshots=tuple(data["snapshots"]),
         strays=tuple(Stray(**one) for one in data["strays"]),
         files=data["files"],
@@ -85,3 +85,16 @@ def removal_from_json(data: Mapping[str, Any]) -> Removal:
         by=data["by"],
         why=data["why"],
     )
+
+
+def require_files(dataset: str, commit: int, snapshots: Iterable[Snapshot]) -> None:
+    """Make sure that the files of these snapshots, live at a commit, are there still.
+
+    :raises VersionRemoved: naming the first that was removed
+    """
+    gone = next((one for one in snapshots if one.removed_at is not None), None)
+    if gone is not None:
+        raise VersionRemoved(
+            f"dataset {dataset} cannot be read at commit {commit} any more: snapshot {gone.id} of {gone.partition} was superseded "
+            f"by commit {gone.superseded_by}, and gc removed its files on {gone.removed_at:%Y-%m-%d}; read a later commit"
+        )

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from supply_lake.errors import CommitConflict
 from supply_lake.snapshots.records import Batch, Kind, Snapshot
+from supply_lake.snapshots.sql_datasets import Head, lock_dataset
 from supply_lake.snapshots.sql_history import batch_by_id, batch_text, snapshot_text
 from supply_lake.snapshots.sql_ledger import chunks
 from supply_lake.snapshots.sql_removals import refuse_condemned
@@ -27,31 +27,6 @@ from supply_lake.snapshots.sql_settle import move, refuse, refuse_moved, settle
 from supply_lake.snapshots.sql_versions import next_version
 from supply_lake.snapshots.store import Proposal, TakenUp
 from supply_lake.storage.object_store import ObjectVersion
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """Where a dataset's history ends: its newest commit, and the time up to which readers were promised no other."""
-
-    last_commit: int
-    last_committed_at: int
-    answered_until: int
-
-    def next_time(self, now: int) -> int:
-        """The time of the next commit: the clock's, unless history or a promise is ahead of it."""
-        return max(now, self.last_committed_at + 1, self.answered_until + 1)
-
-
-def lock_dataset(connection: sa.Connection, dataset: str) -> Head:
-    """Hold the dataset against other commits until the transaction ends."""
-    connection.execute(_insert_if_absent(connection.dialect.name).values(dataset=dataset).on_conflict_do_nothing())
-    query = sa.select(datasets.c.last_commit, datasets.c.last_committed_at, datasets.c.answered_until)
-    row = connection.execute(query.where(datasets.c.dataset == dataset).with_for_update()).one()
-    return Head(*row)
-
-
-def _insert_if_absent(dialect: str) -> postgresql.Insert | sqlite.Insert:
-    return postgresql.insert(datasets) if dialect == "postgresql" else sqlite.insert(datasets)
 
 
 def commit(connection: sa.Connection, proposal: Proposal, now: int) -> Batch:

@@ -19,6 +19,7 @@ from supply_lake.errors import CommitConflict
 from supply_lake.snapshots.records import Snapshot
 from supply_lake.snapshots.removal import Removal, Stray, removal_from_json, removal_json
 from supply_lake.snapshots.sql_ledger import chunks
+from supply_lake.snapshots.sql_pins import registered
 from supply_lake.snapshots.sql_schema import condemned, from_micros, removals, snapshots
 
 
@@ -42,9 +43,10 @@ def remove(connection: sa.Connection, asked: Removal, now: int, recorded: frozen
 
 
 def _removable(connection: sa.Connection, asked: Removal) -> set[str]:
-    """Those of the ids that no commit that has to stay readable reaches."""
+    """Those of the ids that no commit that has to stay readable reaches: none from that one on, and no pinned one."""
     s = snapshots.c
-    reached = [sa.and_(s.commit_number <= commit, s.superseded_by > commit) for commit in asked.kept]
+    pinned = {one.commit_of(asked.dataset) for one in registered(connection, asked.dataset)}
+    reached = [sa.and_(s.commit_number <= commit, s.superseded_by > commit) for commit in sorted(pinned - {None})]
     found: set[str] = set()
     for chunk in chunks(asked.snapshots):
         query = sa.select(s.id).where(

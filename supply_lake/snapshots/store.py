@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from supply_lake.landing.ledger import LedgerEntry, ObjectState, PendingBatch
+from supply_lake.snapshots.pins import Pin
 from supply_lake.snapshots.records import Batch, Commit, Snapshot, Status
 from supply_lake.snapshots.removal import Removal
 from supply_lake.snapshots.schema_versions import ProposedSchema, SchemaVersion
@@ -230,7 +231,7 @@ class MetadataStore(Protocol):
     def remove(self, asked: Removal, recorded: frozenset[str] = frozenset()) -> Removal:
         """Write down, in one transaction, which files are removed from now on; returns what of them may be removed.
 
-        Of ``asked.snapshots`` those that were superseded by ``reachable_from`` or before, and that no commit of ``kept`` shows;
+        Of ``asked.snapshots`` those that were superseded by ``reachable_from`` or before, and that no pinned commit shows;
         they have ``removed_at`` from then on. Of ``asked.strays`` those whose snapshot has no record; no commit or record will
         ever name that id. If nothing is left, nothing is written.
 
@@ -247,6 +248,23 @@ class MetadataStore(Protocol):
 
     def schema_versions(self, dataset: str) -> list[SchemaVersion]:
         """Every version of what the dataset publishes, oldest first."""
+
+    # --- pins
+
+    def add_pin(self, pin: Pin) -> Pin:
+        """Register a pin: the files of every commit that it names are kept until it is removed.
+
+        A pin of this id that is registered already is handed back as stored.
+
+        :raises UnknownCommit: a dataset has no such commit (0, the empty beginning, is one)
+        :raises VersionRemoved: files of such a commit were removed already
+        """
+
+    def remove_pin(self, pin_id: str) -> bool:
+        """Forget a registered pin; returns whether there was one of this id."""
+
+    def pins(self, dataset: str | None = None) -> list[Pin]:
+        """Every registered pin, oldest first; only those that name a dataset, if given."""
 
     def close(self) -> None:
         """Give up connections."""
