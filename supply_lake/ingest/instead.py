@@ -146,5 +146,6 @@ def _require_files(snapshot: Snapshot) -> None:
     """
     if snapshot.removed_at is not None:
         raise NotRevocable(
-            f"what was live before cannot come back: gc removed the files of snapshot {snapshot.id} on {snapshot.removed_at:%Y-%m-%d}"
+            f"what was live before cannot come back: gc removed the files of snapshot {snapshot.id} on "
+            f"{snapshot.removed_at:%Y-%m-%d}"
         )

@@ -1,7 +1,7 @@
 """Live rows of a partition into other files, by a commit that changes no row: the same values, the same lineage.
 
-Snapshots are put together to be read faster (``upkeep.compact``), and one is taken apart again where a revocation, a replay or a
-re-curation deals with a part of what was put together (``take_apart``).
+Snapshots are put together to be read faster (``upkeep.compact``), and one is taken apart again where a revocation, a replay or
+a re-curation deals with a part of what was put together (``take_apart``).
 
 What belongs here: rewriting, the records of it, and the commit. What does not: choosing what to put together.
 """

@@ -171,8 +171,13 @@ class Snapshot:
         return self.rows_at or self.committed_at
 
     @property
+    def paths(self) -> tuple[str, ...]:
+        """Where its published rows lie, below the lake root; nowhere once its files are removed."""
+        return () if self.removed_at is not None else tuple(file.path for file in self.files)
+
+    @property
     def held(self) -> tuple[str, ...]:
-        """The snapshots whose rows it holds as they were: those that a compaction put together, the one it restores, or itself."""
+        """The snapshots whose rows it holds as they were: what a compaction put together, what it restores, or itself."""
         return self.holds or (self.restores or self.id,)
 
 

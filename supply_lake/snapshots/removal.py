@@ -1,6 +1,7 @@
 """What ``gc`` takes away: a record that is written before the first file goes, and its JSON.
 
-What belongs here: the noun, and what to tell readers of what is gone. What does not: choosing what goes (``upkeep.gc``) and storing the record (``sql_removals``).
+What belongs here: the noun, and what to tell readers of what is gone. What does not: choosing what goes (``upkeep.gc``) and
+storing the record (``sql_removals``).
 """
 
 from __future__ import annotations
@@ -27,21 +28,27 @@ class Stray:
 
 
 @dataclass(frozen=True, slots=True)
+class Given:
+    """A snapshot whose published files are given up, and how many they are, of how many bytes."""
+
+    id: str
+    files: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Removal:
     """What one collection of one dataset removes.
 
-    ``snapshots`` are ids of snapshots whose published rows go; they were superseded at ``reachable_from``, the first commit that
-    has to stay readable, or before. ``files`` and ``bytes`` count everything that goes, ``strays`` included. ``why`` tells the
-    terms in words.
+    ``snapshots`` are those whose published rows go; they were superseded at ``reachable_from``, the first commit that has to
+    stay readable, or before. Their records and rejects stay. ``why`` tells the terms in words.
     """
 
     id: str
     dataset: str
     reachable_from: int
-    snapshots: tuple[str, ...] = ()
+    snapshots: tuple[Given, ...] = ()
     strays: tuple[Stray, ...] = ()
-    files: int = 0
-    bytes: int = 0
     removed_at: dt.datetime | None = None
     run_id: str = ""
     by: str = ""
@@ -52,6 +59,16 @@ class Removal:
         """Whether there is nothing to remove."""
         return not self.snapshots and not self.strays
 
+    @property
+    def files(self) -> int:
+        """How many files go, strays included."""
+        return sum(one.files for one in self.snapshots) + len(self.strays)
+
+    @property
+    def bytes(self) -> int:
+        """Their bytes."""
+        return sum(one.bytes for one in self.snapshots) + sum(one.bytes for one in self.strays)
+
 
 def removal_json(removal: Removal) -> dict[str, Any]:
     """A removal as public JSON."""
@@ -60,7 +77,7 @@ def removal_json(removal: Removal) -> dict[str, Any]:
         "dataset": removal.dataset,
         "removed_at": removal.removed_at.isoformat() if removal.removed_at else None,
         "reachable_from": removal.reachable_from,
-        "snapshots": list(removal.snapshots),
+        "snapshots": [asdict(one) for one in removal.snapshots],
         "strays": [asdict(one) for one in removal.strays],
         "files": removal.files,
         "bytes": removal.bytes,
@@ -76,10 +93,8 @@ def removal_from_json(data: Mapping[str, Any]) -> Removal:
         id=data["removal_id"],
         dataset=data["dataset"],
         reachable_from=data["reachable_from"],
-        snapshots=tuple(data["snapshots"]),
+        snapshots=tuple(Given(**one) for one in data["snapshots"]),
         strays=tuple(Stray(**one) for one in data["strays"]),
-        files=data["files"],
-        bytes=data["bytes"],
         removed_at=dt.datetime.fromisoformat(data["removed_at"]) if data["removed_at"] else None,
         run_id=data["run_id"],
         by=data["by"],
@@ -95,6 +110,7 @@ def require_files(dataset: str, commit: int, snapshots: Iterable[Snapshot]) -> N
     gone = next((one for one in snapshots if one.removed_at is not None), None)
     if gone is not None:
         raise VersionRemoved(
-            f"dataset {dataset} cannot be read at commit {commit} any more: snapshot {gone.id} of {gone.partition} was superseded "
-            f"by commit {gone.superseded_by}, and gc removed its files on {gone.removed_at:%Y-%m-%d}; read a later commit"
+            f"dataset {dataset} cannot be read at commit {commit} any more: snapshot {gone.id} of {gone.partition} was "
+            f"superseded by commit {gone.superseded_by}, and gc removed its files on {gone.removed_at:%Y-%m-%d}; read a later "
+            "commit"
         )

@@ -29,14 +29,14 @@ def remove(connection: sa.Connection, asked: Removal, now: int, recorded: frozen
     :param recorded: ids of strays that had a record when their files were compared with it
     """
     removable = _removable(connection, asked)
-    ids = [one for one in asked.snapshots if one in removable]
+    going = tuple(one for one in asked.snapshots if one.id in removable)
     strays = _unnamed(connection, asked.strays, recorded)
-    removal = replace(asked, snapshots=tuple(ids), strays=strays, removed_at=from_micros(now))
+    removal = replace(asked, snapshots=going, strays=strays, removed_at=from_micros(now))
     if removal.empty:
         return removal
     text = json.dumps(removal_json(removal), separators=(",", ":"))
     connection.execute(sa.insert(removals).values(id=removal.id, dataset=removal.dataset, removed_at=now, record=text))
-    for chunk in chunks(ids):
+    for chunk in chunks(one.id for one in going):
         connection.execute(sa.update(snapshots).where(snapshots.c.id.in_(chunk)).values(removed_at=now))
     _condemn(connection, {one.snapshot_id for one in strays} - recorded, removal.id)
     return removal
@@ -45,10 +45,10 @@ def remove(connection: sa.Connection, asked: Removal, now: int, recorded: frozen
 def _removable(connection: sa.Connection, asked: Removal) -> set[str]:
     """Those of the ids that no commit that has to stay readable reaches: none from that one on, and no pinned one."""
     s = snapshots.c
-    pinned = {one.commit_of(asked.dataset) for one in registered(connection, asked.dataset)}
-    reached = [sa.and_(s.commit_number <= commit, s.superseded_by > commit) for commit in sorted(pinned - {None})]
+    pinned = {one.commit_of(asked.dataset) or 0 for one in registered(connection, asked.dataset)}
+    reached = [sa.and_(s.commit_number <= commit, s.superseded_by > commit) for commit in sorted(pinned)]
     found: set[str] = set()
-    for chunk in chunks(asked.snapshots):
+    for chunk in chunks(one.id for one in asked.snapshots):
         query = sa.select(s.id).where(
             s.dataset == asked.dataset,
             s.id.in_(chunk),

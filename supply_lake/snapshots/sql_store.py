@@ -14,7 +14,16 @@ import sqlalchemy as sa
 
 from supply_lake.errors import UnknownCommit, UnknownSnapshot
 from supply_lake.landing.ledger import LedgerEntry, ObjectState, PendingBatch
-from supply_lake.snapshots import sql_commit, sql_datasets, sql_history, sql_ledger, sql_pins, sql_removals, sql_schema, sql_versions
+from supply_lake.snapshots import (
+    sql_commit,
+    sql_datasets,
+    sql_history,
+    sql_ledger,
+    sql_pins,
+    sql_removals,
+    sql_schema,
+    sql_versions,
+)
 from supply_lake.snapshots.pins import Pin
 from supply_lake.snapshots.records import Batch, Commit, Snapshot, Status
 from supply_lake.snapshots.removal import Removal

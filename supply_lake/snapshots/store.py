@@ -23,8 +23,8 @@ from supply_lake.storage.object_store import ObjectVersion
 class PublishedContent:
     """One published object version and its bytes' digest.
 
-    ``live``: the rows of a snapshot of its batch, or of the last replay of its rejected rows, are live, be it in a snapshot that
-    a compaction wrote. ``newest``: of its key. ``revoked``: a person revoked what it published.
+    ``live``: the rows of a snapshot of its batch, or of the last replay of its rejected rows, are live, be it in one that a
+    compaction wrote. ``newest``: of its key. ``revoked``: a person revoked what it published.
     """
 
     key: str

@@ -100,7 +100,9 @@ class Compaction:
                 return self._told(date, lots) if lots else None
             try:
                 records = Records(self.stores.metadata.snapshots(self.spec.name))
-                return self._told(date, lots, Regrouping(self.stores, self.spec, records, self._why, self.run_id, self.by).run(lots))
+                return self._told(
+                    date, lots, Regrouping(self.stores, self.spec, records, self._why, self.run_id, self.by).run(lots)
+                )
             except CommitConflict:
                 continue
         return self._told(date, lots, gave_way=True)
@@ -113,7 +115,9 @@ class Compaction:
             snapshots=len(before),
             files_before=sum(len(one.files) for one in before),
             bytes_before=sum(one.bytes for one in before),
-            files_after=sum(len(one.files) for one in batch.snapshots) if batch else sum(map(_parts_after, (lot.live for lot in lots))),
+            files_after=sum(len(one.files) for one in batch.snapshots)
+            if batch
+            else sum(map(_parts_after, (lot.live for lot in lots))),
             bytes_after=sum(one.bytes for one in batch.snapshots) if batch else 0,
             batch=batch,
             gave_way=gave_way,
