@@ -30,6 +30,7 @@ from supply_lake.cli.quarantine import replay, revoke
 from supply_lake.cli.query import query
 from supply_lake.cli.rejects import rejects
 from supply_lake.cli.schema import schema
+from supply_lake.cli.upkeep import compact, gc, reconcile
 from supply_lake.cli.verify import verify
 from supply_lake.errors import SupplyLakeError
 
@@ -63,6 +64,9 @@ class _InOrder(click.Group):
         replay,
         revoke,
         verify,
+        reconcile,
+        compact,
+        gc,
         objects,
     ],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},

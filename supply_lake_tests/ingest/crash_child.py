@@ -7,6 +7,7 @@ never), or after the seconds. The answer is one line: ``<exit status or minus si
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import signal
@@ -24,6 +25,8 @@ from supply_lake.ingest.replay import replay
 from supply_lake.ingest.revoke import revoke
 from supply_lake.ingest.stores import Stores
 from supply_lake.storage.object_store import ObjectStore
+from supply_lake.upkeep.compact import compact
+from supply_lake.upkeep.gc import Collection
 
 WRITES = ("INSERT", "UPDATE", "DELETE", "COMMIT")
 
@@ -64,7 +67,17 @@ def take_back(stores: Stores) -> None:
     revoke(stores, stores.metadata.live("orders")[-1].id, why="killed on the way")
 
 
-VERBS = {"ingest": ingest, "replay": take_up, "revoke": take_back}
+def put_together(stores: Stores) -> None:
+    compact(stores, "orders")
+
+
+def collect(stores: Stores) -> None:
+    Collection(stores, dt.timedelta(), dt.timedelta(), clock=lambda: dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)).run(
+        "orders"
+    )
+
+
+VERBS = {"ingest": ingest, "replay": take_up, "revoke": take_back, "compact": put_together, "gc": collect}
 
 
 def burning(verb: str, blow_at: int) -> int:
