@@ -169,6 +169,7 @@ def connect(service: str, region: str = "") -> Any:
     """
     import boto3  # type: ignore[import-untyped]
     from botocore.config import Config  # type: ignore[import-untyped]
+    from botocore.exceptions import NoRegionError
 
     config = Config(
         connect_timeout=5,
@@ -176,9 +177,11 @@ def connect(service: str, region: str = "") -> Any:
         retries={"mode": "standard", "total_max_attempts": 4},
         max_pool_connections=16,
     )
-    session = boto3.Session()
-    region = region or os.environ.get("AWS_REGION") or session.region_name or "us-east-1"  # as landing's own client has it
-    return session.client(service, config=config, region_name=region)
+    region = region or os.environ.get("AWS_REGION") or ""
+    try:
+        return boto3.client(service, config=config, region_name=region or None)
+    except NoRegionError:
+        return boto3.client(service, config=config, region_name="us-east-1")  # as landing's own client has it
 
 
 def region_of(location: str) -> str:
