@@ -19,6 +19,7 @@ from collections.abc import Sequence
 import click
 
 from supply_lake.cli.catalog import datasets, objects, show, snapshots
+from supply_lake.cli.doctor import doctor
 from supply_lake.cli.extract import extract
 from supply_lake.cli.ingest import ingest
 from supply_lake.cli.land import land
@@ -60,6 +61,7 @@ class _InOrder(click.Group):
         verify,
         objects,
         messages,
+        doctor,
     ],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog="Settings are environment variables SUPPLY_LAKE_*; with none set, everything lies under .lake/.",

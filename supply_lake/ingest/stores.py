@@ -40,7 +40,7 @@ class Stores:
             landing=ObjectStore.open(settings.landing),
             lake=ObjectStore.open(settings.lake),
             rejects=ObjectStore.open(settings.rejects),
-            metadata=SqlStore.open(settings.metadata),
+            metadata=open_metadata(settings),
         )
 
     def close(self) -> None:
@@ -52,3 +52,12 @@ class Stores:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+
+def open_metadata(settings: Settings) -> MetadataStore:
+    """The metadata store alone; its tables are made if they are not there.
+
+    :raises SettingsError: the URL cannot be used
+    :raises StoreUnavailable: it does not answer
+    """
+    return SqlStore.open(settings.metadata)

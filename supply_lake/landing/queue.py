@@ -7,7 +7,6 @@ when one may be deleted (``ingest.events``).
 from __future__ import annotations
 
 import datetime as dt
-import os
 import re
 import threading
 from collections.abc import Iterator, Sequence
@@ -17,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from supply_lake.errors import StoreUnavailable
+from supply_lake.storage.connections import aws_client
 
 AT_ONCE = 10
 """Messages that SQS hands out, takes back or deletes by one request, at most."""
@@ -59,7 +59,7 @@ class Queue:
     @staticmethod
     def open(location: str) -> Queue:
         """Open a queue. Nothing is asked of it yet."""
-        return Queue(location, connect("sqs", region_of(location)))
+        return Queue(location, aws_client("sqs", region_of(location)))
 
     @property
     def url(self) -> str:
@@ -160,28 +160,6 @@ class Queue:
             raise StoreUnavailable(
                 f"queue {self.location} does not answer ({type(error).__name__}); no message is lost, it is asked again later"
             ) from error
-
-
-def connect(service: str, region: str = "") -> Any:
-    """A client of an AWS service that gives up within a sensor's minute.
-
-    :param region: by default the environment's
-    """
-    import boto3  # type: ignore[import-untyped]
-    from botocore.config import Config  # type: ignore[import-untyped]
-    from botocore.exceptions import NoRegionError
-
-    config = Config(
-        connect_timeout=5,
-        read_timeout=LONGEST_WAIT + 5,
-        retries={"mode": "standard", "total_max_attempts": 4},
-        max_pool_connections=16,
-    )
-    region = region or os.environ.get("AWS_REGION") or ""
-    try:
-        return boto3.client(service, config=config, region_name=region or None)
-    except NoRegionError:
-        return boto3.client(service, config=config, region_name="us-east-1")  # as landing's own client has it
 
 
 def region_of(location: str) -> str:

@@ -71,12 +71,30 @@ def _may_use_profiles() -> bool:
     return "AWS_ACCESS_KEY_ID" not in os.environ and any(Path(file).expanduser().exists() for file in files)
 
 
-def listing_pages(bucket: str, prefix: str, after: str) -> Any:
-    """Pages of keys of an S3 bucket, by the AWS library, which is slow to load and to parse."""
+def aws_client(service: str, region: str = "") -> Any:
+    """A client of an AWS service by the AWS library, which is slow to load. It gives up within a sensor's minute.
+
+    :param region: by default the environment's or the profile's
+    """
     import boto3  # type: ignore[import-untyped]
     from botocore.config import Config  # type: ignore[import-untyped]
+    from botocore.exceptions import NoRegionError  # type: ignore[import-untyped]
 
-    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-    config = Config(s3={"addressing_style": "path"}, connect_timeout=5, read_timeout=60, retries={"max_attempts": 4})
-    client = boto3.client("s3", config=config, region_name=region)
+    config = Config(
+        s3={"addressing_style": "path"},
+        connect_timeout=5,
+        read_timeout=25,  # a queue is listened to for up to 20
+        retries={"mode": "standard", "total_max_attempts": 4},
+        max_pool_connections=16,
+    )
+    region = region or os.environ.get("AWS_REGION") or ""
+    try:
+        return boto3.client(service, config=config, region_name=region or None)
+    except NoRegionError:
+        return boto3.client(service, config=config, region_name="us-east-1")  # as obstore's clients have it
+
+
+def listing_pages(bucket: str, prefix: str, after: str) -> Any:
+    """Pages of keys of an S3 bucket, by the AWS library, which is slow to parse."""
+    client = aws_client("s3")
     return client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, StartAfter=after)
