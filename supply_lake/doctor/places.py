@@ -1,7 +1,7 @@
 """Are landing, lake and rejects there, and may this process do in them what the lake does?
 
-What belongs here: asking by doing, under one key that the lake passes over: listing, writing, reading, deleting, writing only where
-nothing stands. What does not: who tells of new objects (``queue``), and clocks (``clock``).
+What belongs here: asking by doing, under one key that the lake passes over: listing, writing, reading, deleting, and writing
+only where nothing stands. What does not: who tells of new objects (``queue``), and clocks (``clock``).
 """
 
 from __future__ import annotations
