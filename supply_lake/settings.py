@@ -41,6 +41,7 @@ class Settings:
     """All that can be configured from outside.
 
     ``landing``, ``lake`` and ``rejects`` are absolute local paths or object store URLs (``s3://bucket/prefix``).
+    ``encryption`` is that with which S3 encrypts what the lake writes; when empty, the buckets' own.
     ``metadata`` is an SQLAlchemy URL. ``events`` is the queue that tells of new objects in landing: ``sqs://name``,
     ``sqs://account/name`` or its URL; when empty, landing is listed. ``alert_url`` is a webhook that takes JSON, or empty.
     Sizes are bytes, times are seconds.
@@ -62,6 +63,7 @@ class Settings:
     hot_days: int = 3
     memory_bytes: int = 1024**3
     threads: int = 0
+    encryption: str = ""
     events: str = ""
     reconcile_seconds: float = 3_600.0
     alert_url: str = ""
@@ -92,6 +94,7 @@ class Settings:
             datasets=Path(_get(env, "DATASETS") or _packaged_datasets()).expanduser().absolute(),
             query=_choice(env, "QUERY", ("duckdb",)),
             catalog=_choice(env, "CATALOG", ("none",)),
+            encryption=_encryption(env),
             events=_queue(env, landing),
             alert_url=_get(env, "ALERT_URL"),
             **numbers,  # type: ignore[arg-type]
@@ -139,6 +142,15 @@ def _location(env: Mapping[str, str], name: str, default: Path | str) -> str:
         example = "file:///folder" if parts.scheme == "file" else f"{parts.scheme}://bucket/prefix"
         raise SettingsError(f"{PREFIX}{name}={value} names {'a host' if parts.netloc else 'no bucket'}; write {example}")
     return parts.path if parts.scheme == "file" else value.rstrip("/")
+
+
+def _encryption(env: Mapping[str, str]) -> str:
+    value = _get(env, "ENCRYPTION")
+    if value in ("", "sse-s3", "sse-kms") or (value.startswith("sse-kms:") and value != "sse-kms:"):
+        return value
+    raise SettingsError(
+        f"{PREFIX}ENCRYPTION={value!r} is not known; it takes sse-s3, sse-kms or sse-kms:<id or ARN of a KMS key>"
+    )
 
 
 def _queue(env: Mapping[str, str], landing: str) -> str:

@@ -44,6 +44,8 @@ def test_places_are_switched_one_by_one() -> None:
         ("LANDING", "s3:bucket", "is neither a folder nor a URL; write s3://bucket/prefix"),
         ("LANDING", "file://host/x", "names a host; write file:///folder"),
         ("LAKE", "s3://user:secret@bucket", "carries credentials"),
+        ("ENCRYPTION", "aes", "it takes sse-s3, sse-kms or sse-kms:<id"),
+        ("ENCRYPTION", "sse-kms:", "it takes"),
         ("EVENTS", "sqs://queue", "needs landing in a bucket"),
         ("EVENTS", "queue", "is no queue; give sqs://name"),
         ("EVENTS", "sqs://a/b/c", "is no queue"),

@@ -31,7 +31,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     if _on_aws(settings):
         yield from checked("credentials", "identity", _identity)
     for part in ("landing", "lake", "rejects"):
-        yield from checked(part, "reach", partial(place, part, getattr(settings, part)))
+        yield from checked(part, "reach", partial(place, part, getattr(settings, part), settings.encryption))
     yield from checked("home", "disk", partial(_home, settings))
     yield from checked(CLOCK, "skew", partial(clock, settings.landing))
     if settings.events:

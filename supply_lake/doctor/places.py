@@ -22,12 +22,13 @@ _LITTLE, _LEAST = 5 * 1024**3, 512 * 1024**2
 _GB = 1024**3
 
 
-def place(part: str, location: str) -> Iterator[Finding]:
+def place(part: str, location: str, encryption: str = "") -> Iterator[Finding]:
     """One place.
 
     :param part: ``landing``, ``lake`` or ``rejects``
+    :param encryption: with which the lake has S3 encrypt what it writes
     """
-    store = ObjectStore.open(location)
+    store = ObjectStore.open(location, encryption)
     next(store.list(PULLS), None)
     yield ok(part, "list", location)
     yield from _writing(part, store)

@@ -37,9 +37,9 @@ class Stores:
         return Stores(
             settings=settings,
             registry=load_registry(settings.datasets),
-            landing=ObjectStore.open(settings.landing),
-            lake=ObjectStore.open(settings.lake),
-            rejects=ObjectStore.open(settings.rejects),
+            landing=ObjectStore.open(settings.landing, settings.encryption),
+            lake=ObjectStore.open(settings.lake, settings.encryption),
+            rejects=ObjectStore.open(settings.rejects, settings.encryption),
             metadata=open_metadata(settings),
         )
 

@@ -18,9 +18,11 @@ _RETRY: Any = {"max_retries": 4, "retry_timeout": dt.timedelta(seconds=20)}
 _CLIENT: Any = {"connect_timeout": "5s", "timeout": "120s"}
 
 
-def connect(scheme: str, bucket: str, prefix: str | None) -> Any:
+def connect(scheme: str, bucket: str, prefix: str | None, encryption: str = "") -> Any:
     """An obstore client. Nothing is asked of the store yet.
 
+    :param encryption: with which S3 encrypts what is written: ``sse-s3``, ``sse-kms`` or ``sse-kms:<key>``; when empty, as the
+        bucket does
     :raises ValueError: there is no such kind of store, or its settings cannot be used
     """
     if scheme in ("s3", "gs", "az") and not bucket:
@@ -33,6 +35,7 @@ def connect(scheme: str, bucket: str, prefix: str | None) -> Any:
             client_options=_CLIENT | {"allow_http": endpoint.startswith("http://")},
             retry_config=_RETRY,
             **_s3_options(endpoint),
+            **_s3_encryption(encryption),
         )
     if scheme == "gs":
         return GCSStore(bucket, prefix=prefix, client_options=_CLIENT, retry_config=_RETRY)
@@ -58,6 +61,15 @@ def _s3_options(endpoint: str) -> dict[str, Any]:
             options["credential_provider"] = provider
             options["region"] = region or provider.config.get("region", options["region"])
     return options
+
+
+def _s3_encryption(encryption: str) -> dict[str, Any]:
+    kind, _, key = encryption.partition(":")
+    if kind == "sse-s3":
+        return {"server_side_encryption": "AES256"}
+    if kind == "sse-kms":  # with a bucket key one request to KMS serves many objects
+        return {"server_side_encryption": "aws:kms", "sse_bucket_key_enabled": True, **({"sse_kms_key_id": key} if key else {})}
+    return {}
 
 
 def _may_use_profiles() -> bool:

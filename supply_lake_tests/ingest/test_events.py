@@ -15,7 +15,7 @@ from supply_lake.landing.dead_letters import kept
 from supply_lake.landing.ledger import ObjectState
 from supply_lake.storage.object_store import ObjectVersion
 from supply_lake_tests.ingest.house import House, csv
-from supply_lake_tests.ingest.queue import MemoryQueue, notification
+from supply_lake_tests.ingest.memory_queue import MemoryQueue, notification
 
 Make = Callable[..., House]
 ONE = csv([("o1", 1, 1)])
