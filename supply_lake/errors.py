@@ -11,7 +11,8 @@
     │   ├── UnknownSnapshot
     │   ├── UnknownCommit
     │   ├── UnknownPin
-    │   └── UnknownQuery
+    │   ├── UnknownQuery
+    │   └── VersionRemoved          it was there, and `gc` removed its files
     ├── ObjectError                 one landed object cannot be used; its neighbours go on
     │   ├── ObjectGone              it vanished between discovery and reading
     │   ├── ObjectChanged           other bytes stand under its key now
@@ -83,6 +84,12 @@ class UnknownPin(NotFound):
 
 class UnknownQuery(NotFound):
     """No query has this id, or its answer is not kept any more."""
+
+
+class VersionRemoved(NotFound):
+    """The version was there once; its files were superseded for longer than the retention, and removed."""
+
+    http_status = 410
 
 
 class ObjectError(SupplyLakeError):

@@ -18,6 +18,7 @@ from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.errors import UnknownPin, UsageError
 from supply_lake.extract.position import Value
 from supply_lake.ingest.stores import Stores
+from supply_lake.landing.dead_letters import DeadLetter, kept
 from supply_lake.landing.ledger import LedgerEntry, ObjectState
 from supply_lake.landing.pull import Landed, Puller
 from supply_lake.landing.write import land, land_records, land_stream
@@ -31,9 +32,13 @@ from supply_lake.snapshots.records import Batch
 from supply_lake.storage.object_store import ObjectVersion
 
 if TYPE_CHECKING:
+    from supply_lake.ingest.discovery import TickReport
     from supply_lake.ingest.replay import Replay
     from supply_lake.landing.records import Records
     from supply_lake.query.verify import Report
+    from supply_lake.snapshots.removal import Removal
+    from supply_lake.upkeep.compact import Compacted
+    from supply_lake.upkeep.reconcile import Reconciled
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +46,9 @@ class DatasetState:
     """A dataset as it stands: what is declared, and what is live.
 
     ``rows`` counts the rows in live files, those that a tombstone hides included; ``bytes`` are those of the live files.
-    ``commit`` is 0 and ``committed_at`` is ``None`` before the first commit. ``pending`` counts landed objects that wait.
-    ``late`` is how long ago the newest commit went stale, by the declared freshness; ``None`` when it did not, or never could.
+    ``commit`` is 0 before the first commit. ``committed_at`` is when the newest live rows were committed, ``None`` when none
+    are. ``pending`` counts landed objects that wait. ``late`` is how long ago the newest commit went stale, by the declared
+    freshness; ``None`` when it did not, or never could.
     """
 
     spec: DatasetSpec
@@ -117,17 +123,17 @@ class Lake(Reader):
     @staticmethod
     def _state(spec: DatasetSpec, seen: LiveSet, pending: int) -> DatasetState:
         live = seen.snapshots
-        last = max(live, key=lambda one: one.commit or 0, default=None)
+        arrived = max((one.arrived_at for one in live if one.arrived_at), default=None)
         return DatasetState(
             spec=spec,
             commit=seen.commit,
-            committed_at=last.committed_at if last else None,
+            committed_at=arrived,
             snapshots=len(live),
             partitions=len({one.partition for one in live}),
             rows=sum(one.rows_total for one in live),
             bytes=sum(one.bytes for one in live),
             pending=pending,
-            late=_late(spec, last.committed_at if last else None),
+            late=_late(spec, arrived),
         )
 
     def objects(self, name: str | None = None, state: ObjectState | None = None) -> Iterator[LedgerEntry]:
@@ -136,6 +142,10 @@ class Lake(Reader):
         :param name: of one dataset; objects that no dataset takes come only without it
         """
         return self.stores.metadata.objects(self._spec(name).name if name else None, state)
+
+    def dead_letters(self) -> Iterator[DeadLetter]:
+        """Messages of the queue that told nothing usable, by the day on which they were sent."""
+        return kept(self.stores.rejects)
 
     # --- pins
 
@@ -267,6 +277,60 @@ class Lake(Reader):
         from supply_lake.ingest.revoke import revoke
 
         return revoke(self.stores, snapshot_id, why=why, by=by)
+
+    def compact(
+        self,
+        name: str,
+        *,
+        partition: dt.date | None = None,
+        small_bytes: int | None = None,
+        dry_run: bool = False,
+        by: str = "",
+    ) -> list[Compacted]:
+        """Put small files of each date together, by commits that change no row; earlier commits read as before.
+
+        :param partition: of one date alone
+        :param small_bytes: files below this size are small
+        :param dry_run: write nothing, and tell what would come of it
+        :raises UnknownDataset: no dataset is called so
+        """
+        from supply_lake.upkeep.compact import SMALL_BYTES, compact
+
+        size = SMALL_BYTES if small_bytes is None else small_bytes
+        return compact(self.stores, self._spec(name).name, partition, small_bytes=size, rehearsal=dry_run, by=by)
+
+    def gc(
+        self,
+        names: Sequence[str] | None = None,
+        *,
+        delete: bool = False,
+        retention: dt.timedelta | None = None,
+        grace: dt.timedelta | None = None,
+        by: str = "",
+    ) -> list[Removal]:
+        """What nothing reaches any more: old versions that no pin names, and files that no record names; one per dataset.
+
+        :param delete: remove it; else nothing is written
+        :param retention: how long a superseded version stays readable; by default as the settings say
+        :param grace: how old a file without a record has to be; by default as the settings say
+        """
+        from supply_lake.upkeep.gc import Collection, terms
+
+        kept, young = terms(self.stores.settings, retention, grace)
+        collection = Collection(self.stores, kept, young, by=by)
+        found = [self._spec(name).name for name in names or self.stores.registry]
+        return [collection.run(name) if delete else collection.plan(name) for name in found]
+
+    def removals(self, name: str | None = None, *, limit: int | None = None) -> list[Removal]:
+        """What ``gc`` removed, newest first; of one dataset if given."""
+        return self.stores.metadata.removals(self._spec(name).name if name else None, limit)
+
+    def reconcile(self, names: Sequence[str] | None = None) -> tuple[TickReport, list[Reconciled]]:
+        """Compare landing with the ledger, by a full listing that enters what was missed, and stored files with the records."""
+        from supply_lake.upkeep.reconcile import reconcile_files, reconcile_landing
+
+        found = [self._spec(name).name for name in names or self.stores.registry]
+        return reconcile_landing(self.stores), [reconcile_files(self.stores, name) for name in found]
 
     def verify(
         self, names: Sequence[str] | None = None, *, landing: bool = False, on_file: Callable[[int], None] | None = None

@@ -92,12 +92,13 @@ def target(output: str | None) -> AbstractContextManager[BinaryIO]:
     """A file to write to: standard output without a name, else a file or an object, which is there whole or not at all."""
     if output is None:
         return _stdout()
+    from supply_lake.settings import Settings
     from supply_lake.storage.object_store import ObjectStore
 
     if "://" not in output:
         output = str(Path(output).expanduser().absolute())
     folder, _, name = output.rpartition("/")
-    return ObjectStore.open(folder or "/").writer(name)
+    return ObjectStore.open(folder or "/", Settings.from_env().encryption).writer(name)
 
 
 @contextmanager
