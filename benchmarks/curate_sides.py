@@ -28,6 +28,7 @@ def ours(csv: Path, folder: Path) -> Callable[[], int]:
     from concurrent.futures import ThreadPoolExecutor
     from functools import partial
 
+    import hypothesis.strategies  # noqa: F401  # pandera imports it at its first check, where it is installed
     import shipments
 
     from supply_lake.curate.curate import Options, Source, stage
