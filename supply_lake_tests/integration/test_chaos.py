@@ -44,20 +44,26 @@ every_fault = pytest.mark.parametrize("fault", list(Fault))
 
 
 @pytest.fixture
-def proxy(s3_server: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+def proxy(request: pytest.FixtureRequest, s3_server: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
     made = Proxy(s3_server.port)
     for name, value in (s3_server.environ | {"AWS_ENDPOINT_URL": made.endpoint}).items():
         monkeypatch.setenv(name, value)
     # As patient as ever, only faster.
     backoff = {"init_backoff": dt.timedelta(milliseconds=1), "max_backoff": dt.timedelta(milliseconds=5), "base": 2}
     monkeypatch.setattr(connections, "_RETRY", {"max_retries": 1, "retry_timeout": dt.timedelta(seconds=5), "backoff": backoff})
-    monkeypatch.setattr(connections, "_CLIENT", {"connect_timeout": "1s", "timeout": "500ms"})
+    monkeypatch.setattr(connections, "_CLIENT", {"connect_timeout": "5s"})
     retries = {"mode": "standard", "total_max_attempts": 2}
-    monkeypatch.setattr(connections, "_AWS", {"connect_timeout": 1, "read_timeout": 0.5, "retries": retries})
+    monkeypatch.setattr(connections, "_AWS", {"connect_timeout": 5, "retries": retries})
+    wait_for_answers(0.7 if request.node.callspec.params.get("fault", Fault.SILENT) is Fault.SILENT else 30)
     monkeypatch.setattr(standard.ExponentialBackoff, "delay_amount", lambda *_: 0)
     monkeypatch.setattr(queues, "HIDDEN_SECONDS", 1)
     yield made
     made.close()
+
+
+def wait_for_answers(seconds: float) -> None:
+    """How long stores that are opened from now on wait for an answer; no time is wasted on one that never comes."""
+    connections._CLIENT["timeout"], connections._AWS["read_timeout"] = f"{int(seconds * 1000)}ms", seconds
 
 
 class World:
@@ -99,7 +105,7 @@ class World:
 
     def calm(self) -> None:
         """The network is whole again: go on until nothing is left to do, and give a busy machine its time."""
-        connections._CLIENT["timeout"], connections._AWS["read_timeout"] = "30s", 30
+        wait_for_answers(30)
         self.house.mend()
         self.queue = Queue.open(self.queue.location)
         end = time.monotonic() + PATIENCE_SECONDS
@@ -183,6 +189,8 @@ def test_an_upload_in_parts_is_whole_or_not_there(
     data = os.urandom(1024) * 6 * 1024
     (tmp_path / "large").write_bytes(data)
     store = ObjectStore.open(s3_location)
+    wait_for_answers(30)
+    patient = ObjectStore.open(s3_location)
     for name in MULTIPART:
         proxy.plan = lambda asked, name=name: fault if asked == name else None  # type: ignore[misc]
         whole = fault is Fault.CUT and name == "UploadPart"  # its answer has nothing to cut
@@ -190,9 +198,9 @@ def test_an_upload_in_parts_is_whole_or_not_there(
             store.put(name, tmp_path / "large")
         proxy.plan = lambda _: None
         try:
-            with store.read(name) as file:
+            with patient.read(name) as file:
                 assert file.read() == data
         except ObjectGone:
             assert not whole
-        store.put(name, tmp_path / "large")
-        assert store.head(name).size == len(data)
+        patient.put(name, tmp_path / "large")
+        assert patient.head(name).size == len(data)
