@@ -43,7 +43,7 @@ class Settings:
     """All that can be configured from outside.
 
     ``landing``, ``lake`` and ``rejects`` are absolute local paths or object store URLs (``s3://bucket/prefix``).
-    ``metadata`` is an SQLAlchemy URL. ``alert_url`` is a webhook that takes JSON, or empty. Sizes are bytes, times are seconds
+    ``metadata`` is an SQLAlchemy URL, ``iceberg`` one or empty. ``alert_url`` is a webhook that takes JSON, or empty. Sizes are bytes, times are seconds
     unless their name says otherwise. Schedules are cron lines in UTC, or empty: then nothing runs by itself.
     """
 
@@ -64,6 +64,7 @@ class Settings:
     memory_bytes: int = 1024**3
     threads: int = 0
     alert_url: str = ""
+    iceberg: str = ""
     retention_days: float = 90.0
     gc_grace_hours: float = 48.0
     compact_schedule: str = ""
@@ -97,12 +98,18 @@ class Settings:
             query=_choice(env, "QUERY", ("duckdb",)),
             catalog=_choice(env, "CATALOG", ("none",)),
             alert_url=_get(env, "ALERT_URL"),
+            iceberg=_iceberg(env, home),
             compact_schedule=_cron(env, "COMPACT_SCHEDULE"),
             gc_schedule=_cron(env, "GC_SCHEDULE"),
             reconcile_schedule=_cron(env, "RECONCILE_SCHEDULE"),
             verify_schedule=_cron(env, "VERIFY_SCHEDULE"),
             **numbers,  # type: ignore[arg-type]
         )
+
+    @property
+    def iceberg_warehouse(self) -> str:
+        """Where Iceberg tables keep their own metadata: beside the lake."""
+        return _sibling(self.lake, "iceberg")
 
     @property
     def scratch(self) -> Path:
@@ -168,6 +175,22 @@ def _metadata(env: Mapping[str, str], home: Path) -> str:
             "give sqlite:///path or postgresql://user@host/database"
         )
     return value
+
+
+def _iceberg(env: Mapping[str, str], home: Path) -> str:
+    """SQLAlchemy URL of the catalog; empty when the lake publishes no tables."""
+    value = _get(env, "ICEBERG")
+    if value.lower() in ("", "off"):
+        return ""
+    if value.lower() == "on":
+        return f"sqlite:///{home / 'iceberg.sqlite'}"
+    scheme, separator, rest = value.partition("://")
+    if not separator or scheme not in _METADATA_SCHEMES:
+        raise SettingsError(
+            f"{PREFIX}ICEBERG={redacted(value)} is neither on nor off, nor the URL of an SQL catalog; "
+            "give on, sqlite:///path or postgresql://user@host/database"
+        )
+    return f"postgresql+psycopg://{rest}" if scheme == "postgresql" else value
 
 
 def _choice(env: Mapping[str, str], name: str, allowed: tuple[str, ...]) -> str:
