@@ -43,8 +43,9 @@ class Settings:
     """All that can be configured from outside.
 
     ``landing``, ``lake`` and ``rejects`` are absolute local paths or object store URLs (``s3://bucket/prefix``).
-    ``metadata`` is an SQLAlchemy URL, ``iceberg`` one or empty. ``alert_url`` is a webhook that takes JSON, or empty. Sizes are bytes, times are seconds
-    unless their name says otherwise. Schedules are cron lines in UTC, or empty: then nothing runs by itself.
+    ``metadata`` is an SQLAlchemy URL, ``iceberg`` one or empty. ``alert_url`` is a webhook that takes JSON, or empty. Sizes are
+    bytes, times are seconds unless their name says otherwise. Schedules are cron lines in UTC, or empty: then nothing runs by
+    itself.
     """
 
     home: Path

@@ -13,7 +13,6 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,7 @@ import pyarrow.parquet as pq
 
 from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.errors import SettingsError, StoreUnavailable
-from supply_lake.exports.iceberg_schema import PARTITION, Shape, grow, new_schema, partition_spec, statistics
+from supply_lake.exports.iceberg_schema import Shape, grow, new_schema, partition_spec, statistics
 from supply_lake.snapshots.records import Batch, DataFile, Snapshot
 from supply_lake.snapshots.store import MetadataStore
 from supply_lake.storage.object_store import ObjectStore
@@ -111,7 +110,8 @@ class Iceberg:
         for _ in range(TRIES):
             if self._publish(spec.name, whole=True):
                 break
-        return f"the Iceberg table of {spec.name} lacked {len(missing):,} files and had {len(extra):,} that are not live; it is set right"
+        wrong = f"lacked {len(missing):,} files and had {len(extra):,} that are not live"
+        return f"the Iceberg table of {spec.name} {wrong}; it is set right"
 
     def forget(self, dataset: str, reachable_from: int) -> None:
         """Expire the table's snapshots of commits that cannot be read any more."""
@@ -147,37 +147,32 @@ class Iceberg:
             return False
         return True
 
-    def _before(self, dataset: str, table: Table | None, *, whole: bool) -> dict[str, dt.date]:
-        """The files that the table has, and their dates."""
+    def _before(self, dataset: str, table: Table | None, *, whole: bool) -> dict[str, Any]:
+        """The files that the table has, as its entries, by their paths."""
         if table is None or table.current_snapshot() is None:
             return {}
         if whole:
-            return {
-                task.file.file_path: _EPOCH + dt.timedelta(days=task.file.partition[0]) for task in table.scan().plan_files()
-            }
+            return {task.file.file_path: task.file for task in table.scan().plan_files()}
         shown = self._live(dataset, int(table.properties[COMMIT]))
-        return {path: one.partition for path, one in shown.items()}
+        return {path: _entry(path, one) for path, one in shown.items()}
 
     def _commit(
-        self, dataset: str, table: Table | None, commit: int, *, live: dict[str, LiveFile], before: dict[str, dt.date]
+        self, dataset: str, table: Table | None, commit: int, *, live: dict[str, LiveFile], before: dict[str, Any]
     ) -> None:
         added = {path: one for path, one in live.items() if path not in before}
         footers = {path: self._footer(one.file) for path, one in added.items()}
-        table = table if table is not None else self._create(dataset, footers.values())
+        gone = [entry for path, entry in before.items() if path not in live]
+        table = table if table is not None else self._create(dataset)
         left_out = set(filter(None, table.properties.get(LEFT_OUT, "").split(",")))
         with table.transaction() as change:
             left_out |= grow(change, [Shape.of(one) for one in footers.values()], left_out)
-            properties = {COMMIT: str(commit), **({LEFT_OUT: ",".join(sorted(left_out))} if left_out else {})}
-            change.set_properties(properties)
-            gone = {path: date for path, date in before.items() if path not in live}
-            if not added and not gone:
-                return
-            with change.update_snapshot(snapshot_properties={COMMIT: str(commit)}).overwrite() as files:
-                for path, date in gone.items():
-                    files.delete_data_file(_entry(path, date))
-                for path, one in added.items():
-                    told = statistics(footers[path], change.table_metadata, left_out)
-                    files.append_data_file(_entry(path, one.partition, one.file, told))
+            change.set_properties({COMMIT: str(commit), **({LEFT_OUT: ",".join(sorted(left_out))} if left_out else {})})
+            if added or gone:
+                with change.update_snapshot(snapshot_properties={COMMIT: str(commit)}).overwrite() as files:
+                    for entry in gone:
+                        files.delete_data_file(entry)
+                    for path, one in added.items():
+                        files.append_data_file(_entry(path, one, statistics(footers[path], change.table_metadata)))
         if left_out:
             _log.warning(
                 "the Iceberg table of %s leaves out %s: Iceberg has no type for all their values", dataset, sorted(left_out)
@@ -205,8 +200,8 @@ class Iceberg:
         except NoSuchTableError:
             return None
 
-    def _create(self, dataset: str, footers: Iterable[pq.FileMetaData]) -> Table:
-        schema = new_schema([Shape.of(one) for one in footers])
+    def _create(self, dataset: str) -> Table:
+        schema = new_schema()
         return self._catalog.create_table_if_not_exists(
             (NAMESPACE, dataset),
             schema,
@@ -241,7 +236,8 @@ def _properties(schema: Any) -> dict[str, str]:
     }
 
 
-def _entry(path: str, date: dt.date, file: DataFile | None = None, told: dict[str, Any] | None = None) -> Any:
+def _entry(path: str, live: LiveFile, told: dict[str, Any] | None = None) -> Any:
+    """The file as the table lists it; ``told`` are figures of its columns."""
     from pyiceberg import manifest
     from pyiceberg.typedef import Record
 
@@ -249,9 +245,9 @@ def _entry(path: str, date: dt.date, file: DataFile | None = None, told: dict[st
         content=manifest.DataFileContent.DATA,
         file_path=path,
         file_format=manifest.FileFormat.PARQUET,
-        partition=Record((date - _EPOCH).days),
-        file_size_in_bytes=file.bytes if file else 0,
-        **({"record_count": file.rows if file else 0} | (told or {})),
+        partition=Record((live.partition - _EPOCH).days),
+        file_size_in_bytes=live.file.bytes,
+        **({"record_count": live.file.rows} | (told or {})),
     )
     entry.spec_id = 0
     return entry
@@ -259,6 +255,3 @@ def _entry(path: str, date: dt.date, file: DataFile | None = None, told: dict[st
 
 def _commit_of(summary: Any) -> int:
     return int(summary.additional_properties.get(COMMIT, 0)) if summary is not None else 0
-
-
-__all__ = ["COMMIT", "LEFT_OUT", "NAMESPACE", "PARTITION", "Iceberg"]

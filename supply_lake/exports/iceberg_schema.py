@@ -41,7 +41,7 @@ class Shape:
         return Shape(tuple(field.remove_metadata() for field in fields if field.name not in foreign), foreign)
 
 
-def new_schema(shapes: Iterable[Shape]) -> Schema:
+def new_schema() -> Schema:
     """The schema of a new table: the partition's date alone; files bring the others (``grow``)."""
     from pyiceberg.schema import Schema
     from pyiceberg.types import DateType, NestedField
@@ -112,7 +112,7 @@ def _kinds(kind: pa.DataType) -> Iterator[pa.DataType]:
         yield from _kinds(kind.field(at).type)
 
 
-def statistics(footer: pq.FileMetaData, table: TableMetadata, left_out: set[str]) -> dict[str, Any]:
+def statistics(footer: pq.FileMetaData, table: TableMetadata) -> dict[str, Any]:
     """What the footer tells of the columns, for engines that pass over files by it; nothing where types have grown since."""
     from pyiceberg.io.pyarrow import (
         compute_statistics_plan,

@@ -1,7 +1,7 @@
 """OpenLineage events: of every batch that was committed or refused, which landed objects went in and which snapshot came out.
 
-What belongs here: records → events. What does not: where events go: the library's own configuration says that (``OPENLINEAGE_URL``,
-``OPENLINEAGE_CONFIG``, ``openlineage.yml`` …). With none, no event is made.
+What belongs here: records → events. What does not: where events go: the library's own configuration says that
+(``OPENLINEAGE_URL``, ``OPENLINEAGE_CONFIG`` …). With none, no event is made.
 """
 
 from __future__ import annotations

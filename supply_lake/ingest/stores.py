@@ -1,6 +1,7 @@
 """Everything a batch touches, opened once: the declarations, the three object stores and the metadata store.
 
-What belongs here: opening and closing, and that no commit or record passes by the exports. What does not: any decision about data.
+What belongs here: opening and closing, and that no commit or record passes by the exports. What does not: any decision about
+data.
 """
 
 from __future__ import annotations

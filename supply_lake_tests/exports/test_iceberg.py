@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-import os
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +21,7 @@ from supply_lake.settings import Settings
 from supply_lake.snapshots.records import Kind
 from supply_lake.upkeep.compact import compact
 from supply_lake.upkeep.gc import Collection
+from supply_lake.upkeep.reconcile import reconcile_files
 from supply_lake_tests.ingest.house import DAY, KEYED, ORDERS, House, csv
 
 pytest.importorskip("pyiceberg")
@@ -63,12 +63,12 @@ def columns(house: House, notes: bool) -> None:
     house.mend(columns=[*ORDERS["columns"], *([{"name": "note", "type": "string"}] if notes else [])])
 
 
-@pytest.mark.parametrize("mode", ["append", "replace", "upsert"])
-def test_it_is_the_live_set_after_each_of_50_random_commits(make_house: Make, mode: str) -> None:
+@pytest.mark.parametrize(("mode", "commits"), [("append", 50), ("replace", 12), ("upsert", 12)])
+def test_it_is_the_live_set_after_each_random_commit(make_house: Make, mode: str, commits: int) -> None:
     house = make_house({**SHARE, "mode": mode, "evolution": "evolve", **(KEYED if mode == "upsert" else {})}, env=ON)
     chance, header = random.Random(mode), "order_id,quantity,version"
     number = 0
-    while house.stores.metadata.last_commit("orders") < 50:
+    while house.stores.metadata.last_commit("orders") < commits:
         number += 1
         act = chance.choices(["land", "compact", "revoke", "again", "column"], [10, 2, 3, 1, 1])[0]
         day = chance.choice([DAY, NEXT])
@@ -179,7 +179,6 @@ def test_types_that_iceberg_has_go_to_and_fro(make_house: Make) -> None:
         "date",
         "timestamp",
         "decimal(12,2)",
-        "time",
         "json",
     ]
     made = [{"name": f"c{at}", "type": kind} for at, kind in enumerate(kinds)]
@@ -195,11 +194,7 @@ def test_types_that_iceberg_has_go_to_and_fro(make_house: Make) -> None:
         },
         env=ON,
     )
-    values = (
-        '"a", "true", "1", "2", "3", "4", "0.5", "2026-11-01", "2026-11-01T10:00:00Z", "12.50", "10:30:00", {"k": 1}'.split(
-            ", "
-        )
-    )
+    values = ['"a"', "true", "1", "2", "3", "4", "0.5", '"2026-11-01"', '"2026-11-01T10:00:00Z"', '"12.50"', '{"k": 1}']
     fields = ", ".join(f'"c{at}": {value}' for at, value in enumerate(values))
     house.land("a.jsonl", f'{{{fields}, "tags": ["x", "y"], "place": {{"city": "Ulm", "zip": 89073}}}}\n')
     (batch,) = house.ingest()
@@ -239,7 +234,7 @@ def test_reconcile_sets_right_what_others_did_to_the_table(make_house: Make) -> 
     assert "lacked 1 files and had 0 that are not live; it is set right" in told
     same(house)
     iceberg(house)._catalog.drop_table(("supply_lake", "orders"))
-    (told,) = house.stores.exports.repair(spec)
+    (told,) = reconcile_files(house.stores, "orders").exports
     assert "lacked 2 files" in told
     same(house)
 
@@ -316,4 +311,4 @@ def _extension(name: str) -> str:
     if spec is None or spec.submodule_search_locations is None:
         return ""
     path = f"{next(iter(spec.submodule_search_locations))}/extensions/v{duckdb.__version__}/{name}.duckdb_extension"
-    return path if os.path.exists(path) else ""
+    return path if Path(path).exists() else ""
