@@ -39,14 +39,14 @@ class Stores:
         :raises StoreUnavailable: a store does not answer
         """
         settings = settings or Settings.from_env()
-        registry, lake = load_registry(settings.datasets), ObjectStore.open(settings.lake)
-        metadata = SqlStore.open(settings.metadata)
+        registry = load_registry(settings.datasets)
+        lake, metadata = ObjectStore.open(settings.lake, settings.encryption), open_metadata(settings)
         return Stores(
             settings=settings,
             registry=registry,
-            landing=ObjectStore.open(settings.landing),
+            landing=ObjectStore.open(settings.landing, settings.encryption),
             lake=lake,
-            rejects=ObjectStore.open(settings.rejects),
+            rejects=ObjectStore.open(settings.rejects, settings.encryption),
             metadata=metadata,
             exports=Exports.open(settings, lake, metadata),
         )
@@ -73,3 +73,12 @@ class Stores:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+
+def open_metadata(settings: Settings) -> MetadataStore:
+    """The metadata store alone; its tables are made if they are not there.
+
+    :raises SettingsError: the URL cannot be used
+    :raises StoreUnavailable: it does not answer
+    """
+    return SqlStore.open(settings.metadata)
