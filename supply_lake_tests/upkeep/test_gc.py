@@ -120,6 +120,25 @@ def test_a_pinned_commit_stays_whole_and_goes_with_its_pin(make_house: Make) -> 
     assert [one.id for one in collection(house).run("orders").snapshots] == [second.id]
 
 
+def test_p7_a_pin_reads_the_same_after_compactions_and_collections(make_house: Make) -> None:
+    house = make_house()
+    for at in range(3):
+        house.land(f"{at}.csv", csv([(f"o{at}", at, 1)]))
+        house.ingest()
+    pinned = Lake(house.stores).pin(["orders"], name="before the year's end")
+    house.land("late.csv", csv([("late", 9, 1)]))
+    house.ingest()
+    compact(house.stores, "orders")
+    assert collection(house).run("orders").snapshots  # what the last commit alone brought
+    with Lake.open(house.stores.settings, pin=pinned) as lake:
+        assert sorted(lake.read("orders")["order_id"].to_pylist()) == ["o0", "o1", "o2"]
+        assert lake.prove_pin(pinned) == []
+    Lake(house.stores).unpin(pinned.id)
+    collection(house).run("orders")
+    with Lake.open(house.stores.settings, pin=pinned) as lake, pytest.raises(VersionRemoved, match="at commit 3 any more"):
+        lake.read("orders")
+
+
 def test_a_pin_that_comes_between_plan_and_removal_is_kept(make_house: Make) -> None:
     house = make_house(REPLACE)
     _, second, _ = versions(house)
