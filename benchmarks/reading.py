@@ -1,8 +1,8 @@
 """Reading: a day out of a year, and what differs between two versions of many rows.
 
 What belongs here: these two measurements, through ``Lake``. The baselines: of the day, the bytes of reading all days, and the
-same question to DuckDB over the CSV files as they landed; of the difference, DuckDB reading all rows of both versions. Bytes are
-those that the process asked the system for, from a disk or from its cache. What does not: writing rows (``curate``).
+same question to DuckDB over the CSV files as they landed; of the difference, DuckDB reading all rows of both versions. Bytes
+are those that the process asked the system for, from a disk or from its cache. What does not: writing rows (``curate``).
 """
 
 from __future__ import annotations
