@@ -35,6 +35,7 @@ from supply_lake.query.formats import json_value
 from supply_lake.query.live_set import LiveSet
 from supply_lake.query.worker import Worker
 from supply_lake.snapshots.records import Commit, Snapshot
+from supply_lake.snapshots.removal import require_files
 from supply_lake.snapshots.schema_versions import SchemaVersion, change_json
 from supply_lake.snapshots.store import MetadataStore
 
@@ -75,6 +76,8 @@ class Difference:
         with self._stack:
             self._engine = self._stack.enter_context(engine.opened(stores, [spec.name]))
             sides = [_only(before, after), _only(after, before)]
+            for live, side in zip((before, after), sides, strict=True):
+                require_files(spec.name, live.commit, side)
             rows = Rows(self._engine.connection, stores.lake, [one for side in sides for one in side])
             with self._engine.told():
                 self.key = self._engine.worker.run(lambda: self._compare(spec, rows, sides, key))
@@ -240,6 +243,8 @@ def _feed(
     """The batches, an empty one before those of each commit."""
     touched = {one: known(one) for commit in commits for one in (*commit.superseded, *commit.added)}
     snapshots = [one for one in touched.values() if one.files]
+    for one in snapshots:
+        require_files(spec.name, one.commit or 0, [one])
     if not snapshots:
         return
     with engine.opened(stores, [spec.name]) as opened, opened.told():

@@ -108,3 +108,11 @@ def test_every_read_difference_and_pin_is_that_of_a_naive_model(mode: str, batch
         for number in range(min(a, b) + 1, max(a, b) + 1):
             state = applied(state, [one for one in feed if one["commit"] == number])
             assert state == states[number]
+        lake.compact("orders")
+        lake.gc(delete=True, retention=dt.timedelta(0))
+        assert counted(lake.read("orders")) == states[-1]
+        for pin, state in zip(pins, states, strict=True):
+            assert counted(lake.query("FROM orders", pin=pin)) == state
+            assert lake.prove_pin(pin) == []
+        with lake.diff("orders", len(batches), house.stores.metadata.last_commit("orders")) as compacted:
+            assert (compacted.added, compacted.removed, compacted.changed) == (0, 0, 0)
