@@ -92,7 +92,7 @@ class Difference:
         if not columns:
             nothing = "NULL::VARCHAR AS change, NULL::VARCHAR AS key, NULL::VARCHAR[] AS columns, NULL AS before, NULL AS after"
             self._engine.connection.execute(f"CREATE TABLE {_TABLE} AS SELECT {nothing} WHERE false")
-            return ()
+            return key_of(spec, spec.primary_key, asked or spec.primary_key, asked)
         key = key_of(spec, spec.primary_key, columns, asked)
         before, after = (rows.of([one.id for one in side if one.files]) for side in sides)
         Comparison(self._engine.connection, columns, key).compare(before, after, _TABLE)

@@ -260,6 +260,7 @@ class MetadataStore(Protocol):
         A pin of this id that is registered already is handed back as stored.
 
         :raises UnknownCommit: a dataset has no such commit (0, the empty beginning, is one)
+        :raises VersionRemoved: files of what was live at a commit were removed already
         :raises VersionRemoved: files of such a commit were removed already
         """
 
