@@ -3,14 +3,12 @@
 What belongs here: tables, indexes, the schema's version. What does not: statements over them (``sql_ledger``,
 ``sql_commit``, ``sql_history``, ``sql_versions``) and connections (``sql_database``).
 
-Times are whole microseconds since 1970 UTC: exact, ordered and the same in every database. What is asked for stands in
+Times are those of ``micros``. What is asked for stands in
 columns; the rest of a record is its JSON, written once and never changed. ``superseded_by`` and ``revoked_by`` are the columns
 of a snapshot that change after its commit.
 """
 
 from __future__ import annotations
-
-import datetime as dt
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
@@ -18,8 +16,6 @@ from sqlalchemy.dialects import postgresql
 from supply_lake.errors import SettingsError
 
 SCHEMA_VERSION = 3
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_MICROSECOND = dt.timedelta(microseconds=1)
 _INIT_LOCK = 0x5AFE_1A4E  # any number that nobody else in the database takes as an advisory lock
 
 # Keys sort by their bytes in every database, whatever its locale.
@@ -142,16 +138,6 @@ snapshots = sa.Table(
     sa.Index("snapshots_of_batch", "batch_id"),
 )
 is_live = sa.and_(snapshots.c.commit_number.is_not(None), snapshots.c.superseded_by.is_(None))
-
-
-def to_micros(time: dt.datetime) -> int:
-    """A time with a zone as it stands in the tables."""
-    return (time - _EPOCH) // _MICROSECOND
-
-
-def from_micros(micros: int) -> dt.datetime:
-    """The inverse of ``to_micros``, in UTC."""
-    return _EPOCH + micros * _MICROSECOND
 
 
 def is_current(connection: sa.Connection, store: str) -> bool:

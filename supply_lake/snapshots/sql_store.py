@@ -15,11 +15,12 @@ import sqlalchemy as sa
 from supply_lake.errors import UnknownCommit, UnknownSnapshot
 from supply_lake.landing.ledger import LedgerEntry, ObjectState, PendingBatch
 from supply_lake.snapshots import sql_commit, sql_history, sql_ledger, sql_schema, sql_versions
+from supply_lake.snapshots.micros import to_micros
 from supply_lake.snapshots.records import Batch, Commit, Snapshot, Status
 from supply_lake.snapshots.schema_versions import SchemaVersion
 from supply_lake.snapshots.sql_database import Database
 from supply_lake.snapshots.sql_register import register
-from supply_lake.snapshots.sql_schema import datasets, to_micros
+from supply_lake.snapshots.sql_schema import datasets
 from supply_lake.snapshots.store import Proposal, PublishedContent, TakenUp
 from supply_lake.storage.object_store import ObjectVersion
 
