@@ -19,7 +19,7 @@ from supply_lake.errors import SettingsError
 
 PREFIX = "SUPPLY_LAKE_"
 _STORE_SCHEMES = ("s3", "gs", "az", "file")
-_METADATA_SCHEMES = ("sqlite", "postgresql", "postgresql+psycopg")
+_METADATA_SCHEMES = ("sqlite", "postgresql", "postgresql+psycopg", "dynamodb")
 _SECRET_PARAMETER = re.compile(r"([?&][a-z]*password=)[^&#]*")
 _READ_ELSEWHERE = {"DEBUG"}  # by the command, before it reads settings
 _LIMITS = {
@@ -40,7 +40,8 @@ class Settings:
     """All that can be configured from outside.
 
     ``landing``, ``lake`` and ``rejects`` are absolute local paths or object store URLs (``s3://bucket/prefix``).
-    ``metadata`` is an SQLAlchemy URL. ``alert_url`` is a webhook that takes JSON, or empty. Sizes are bytes, times are seconds.
+    ``metadata`` is an SQLAlchemy URL, or ``dynamodb://TABLE``. ``alert_url`` is a webhook that takes JSON, or empty. Sizes are
+    bytes, times are seconds.
     """
 
     home: Path
@@ -151,7 +152,7 @@ def _metadata(env: Mapping[str, str], home: Path) -> str:
     if scheme not in _METADATA_SCHEMES:
         raise SettingsError(
             f"{PREFIX}METADATA={redacted(value)} has the scheme {scheme!r}; "
-            "give sqlite:///path or postgresql://user@host/database"
+            "give sqlite:///path, postgresql://user@host/database or dynamodb://TABLE"
         )
     return value
 

@@ -10,7 +10,7 @@ from types import TracebackType
 
 from supply_lake.datasets.registry import Registry, load_registry
 from supply_lake.settings import Settings
-from supply_lake.snapshots.sql_store import SqlStore
+from supply_lake.snapshots.open_store import open_store
 from supply_lake.snapshots.store import MetadataStore
 from supply_lake.storage.object_store import ObjectStore
 
@@ -40,7 +40,7 @@ class Stores:
             landing=ObjectStore.open(settings.landing),
             lake=ObjectStore.open(settings.lake),
             rejects=ObjectStore.open(settings.rejects),
-            metadata=SqlStore.open(settings.metadata),
+            metadata=open_store(settings.metadata),
         )
 
     def close(self) -> None:

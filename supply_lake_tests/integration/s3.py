@@ -69,6 +69,10 @@ class S3:
         self.client.create_bucket(Bucket=name)
         return name
 
+    def new_table(self) -> str:
+        """URL of a metadata store in a DynamoDB table that is not there yet."""
+        return f"dynamodb://table-{next(self._numbers)}?create=true"
+
     def stop(self) -> None:
         """Stop the server; what it held is lost."""
         self._process.terminate()

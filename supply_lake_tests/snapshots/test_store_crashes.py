@@ -16,11 +16,15 @@ import sqlalchemy as sa
 
 from supply_lake.errors import SettingsError, StoreUnavailable
 from supply_lake.landing.ledger import ObjectState
+from supply_lake.snapshots.dynamo_items import LAKE
+from supply_lake.snapshots.dynamo_store import DynamoStore
 from supply_lake.snapshots.sql_schema import lake_schema
 from supply_lake.snapshots.sql_store import SqlStore
 from supply_lake.snapshots.store import MetadataStore
 from supply_lake_tests.snapshots import writers
+from supply_lake_tests.snapshots.conftest import every_way
 from supply_lake_tests.snapshots.made_up import DAY, SECOND, Clock, entry, proposal, version
+from supply_lake_tests.snapshots.opening import PLANNED, open_now
 
 ROOT = Path(__file__).parents[2]
 WRITERS, COMMITS = 8, 200
@@ -35,7 +39,7 @@ def run_writers(*arguments: object) -> list[str]:
 
 def test_m1_eight_writers_commit_two_hundred_times_each(store_url: str) -> None:
     run_writers("race", store_url, WRITERS, COMMITS)
-    store = SqlStore.open(store_url)
+    store = open_now(store_url)
     commits = store.commits("orders")
     last = WRITERS * COMMITS
     assert [one.number for one in commits] == list(range(1, last + 1))
@@ -63,21 +67,37 @@ def test_m1_eight_writers_commit_two_hundred_times_each(store_url: str) -> None:
     store.close()
 
 
-def test_m2_killed_at_every_moment_of_the_commit_sequence(store_url: str) -> None:
-    told = run_writers("kill", store_url, "publish")
-    moments = int(told[-1].removeprefix("survived "))
-    assert len(told) == moments + 1
-    for statement in (
+STATEMENTS = {
+    "publish": (
         "INSERT INTO commits",
         "INSERT INTO schema_versions",
         "INSERT INTO snapshots",
         "UPDATE objects",
         "UPDATE datasets",
         "COMMIT",
-    ):
-        for when in ("before", "after"):
-            assert any(one.startswith(f"killed {when} {statement}") for one in told), (when, statement)
-    store = SqlStore.open(store_url, clock=Clock())
+    ),
+    "mend": ("UPDATE snapshots", "UPDATE objects", "COMMIT"),
+}
+
+
+def killed(url: str, work: str) -> int:
+    """How many moments of the work its writers were killed at, one after another; none of those that count is missing."""
+    told = run_writers("kill", url, work)
+    moments = int(told[-1].removeprefix("survived "))
+    assert len(told) == moments + 1
+    wanted = [f"{when} {one}" for one in STATEMENTS[work] for when in ("before", "after")]
+    if url.startswith("dynamodb"):
+        planned = ["after BatchWriteItem"] if url.endswith(PLANNED) else []
+        wanted = ["before the first request", "after TransactWriteItems", *planned]
+    for one in wanted:
+        assert any(line.startswith(f"killed {one}") for line in told), one
+    return moments
+
+
+@every_way
+def test_m2_killed_at_every_moment_of_the_commit_sequence(store_url: str) -> None:
+    moments = killed(store_url, "publish")
+    store = open_now(store_url, Clock())
     for moment in range(moments + 1):
         recount(store, f"d{moment}")
         writers.publish(store_url, f"d{moment}")
@@ -102,12 +122,10 @@ def recount(store: MetadataStore, dataset: str, done: bool = False) -> None:
         assert set(settled) == {"good.csv", "bad.csv"}
 
 
+@every_way
 def test_m2_killed_at_every_moment_of_a_replay_and_of_a_revocation(store_url: str) -> None:
-    told = run_writers("kill", store_url, "mend")
-    moments = int(told[-1].removeprefix("survived "))
-    for statement in ("UPDATE snapshots", "UPDATE objects", "COMMIT"):
-        assert any(one.startswith(f"killed before {statement}") for one in told), statement
-    store = SqlStore.open(store_url, clock=Clock())
+    moments = killed(store_url, "mend")
+    store = open_now(store_url, Clock())
     seen = set()
     for moment in range(moments + 1):
         seen.add(mended(store, f"d{moment}"))
@@ -210,7 +228,7 @@ def own_postgres(tmp_path: Path) -> Iterator[object]:
     server.close()
 
 
-def test_m5_a_connection_that_broke_off_is_made_again(open_store: Callable[[], SqlStore], store_url: str) -> None:
+def test_m5_a_connection_that_broke_off_is_made_again(open_store: Callable[[], MetadataStore], store_url: str) -> None:
     store = open_store()
     store.commit(proposal(DAY))
     if store_url.startswith("postgresql"):
@@ -238,14 +256,18 @@ def test_a_url_that_names_no_store_is_refused(url: str) -> None:
         SqlStore.open(url)
 
 
-def test_a_store_of_another_schema_version_is_refused(open_store: Callable[[], SqlStore]) -> None:
+def test_a_store_of_another_version_is_refused(open_store: Callable[[], MetadataStore]) -> None:
     store = open_store()
-    store._database.write(lambda connection: connection.execute(sa.update(lake_schema).values(version=99)))
-    with pytest.raises(SettingsError, match="has schema version 99"):
+    if isinstance(store, SqlStore):
+        store._database.write(lambda connection: connection.execute(sa.update(lake_schema).values(version=99)))
+    if isinstance(store, DynamoStore):
+        store.table.put_many([{"pk": LAKE[0], "sk": LAKE[1], "design": 99}])
+    with pytest.raises(SettingsError, match=r"has (schema version|key design) 99, this supply_lake takes \d"):
         open_store()
 
 
-def test_threads_share_a_store(store: SqlStore) -> None:
+@every_way
+def test_threads_share_a_store(store: MetadataStore) -> None:
     with ThreadPoolExecutor(8) as threads:
         done = list(threads.map(lambda _: store.commit(proposal(DAY, supersede_live=(DAY,))).commit, range(80)))
     assert sorted(one or 0 for one in done) == list(range(1, 81))
@@ -253,7 +275,7 @@ def test_threads_share_a_store(store: SqlStore) -> None:
 
 
 def test_many_writers_enter_and_settle_the_same_objects_in_opposite_orders(
-    open_store: Callable[[], SqlStore],
+    open_store: Callable[[], MetadataStore],
 ) -> None:
     stores = [open_store() for _ in range(4)]
     versions = [version(f"{n}", at=n) for n in range(300)]
@@ -278,9 +300,17 @@ def test_many_writers_enter_and_settle_the_same_objects_in_opposite_orders(
     assert {one.state for one in stores[0].objects()} == {ObjectState.DONE}
 
 
-def test_a_forked_child_does_not_use_its_parents_connections(open_store: Callable[[], SqlStore]) -> None:
+def test_a_forked_child_does_not_use_its_parents_connections(open_store: Callable[[], MetadataStore]) -> None:
     store = open_store()
     store.commit(proposal(DAY))
+    if isinstance(store, DynamoStore):
+        client = store.table.client
+        store.table._pid = os.getpid() + 1  # as a child sees it
+        store.commit(proposal(DAY))
+        assert store.table.client is not client
+        client.close()
+        return
+    assert isinstance(store, SqlStore)
     held = store._database.engine.pool
     store._database._pid = os.getpid() + 1  # as a child sees it
     store.commit(proposal(DAY))
