@@ -26,7 +26,7 @@ from supply_lake.errors import StoreUnavailable
 from supply_lake.snapshots import commit_rules, ledger_rules
 from supply_lake.snapshots.commit_rules import committed, looked_at, new_schema, superseded, with_schema
 from supply_lake.snapshots.dynamo_history import batch_by_id, schema_at
-from supply_lake.snapshots.dynamo_items import HEADS, Head, Marks, View, head_from, head_key, marks_from
+from supply_lake.snapshots.dynamo_items import HEADS, Head, Marks, View, batch_key, head_from, head_key, marks_from
 from supply_lake.snapshots.dynamo_ledger import forget_folders
 from supply_lake.snapshots.dynamo_plan import (
     Plan,
@@ -42,14 +42,17 @@ from supply_lake.snapshots.dynamo_plan import (
     plan_items,
 )
 from supply_lake.snapshots.dynamo_table import MOST_BYTES, MOST_WRITES, Denied, Lost, Table, Write, in_threads, weight
+from supply_lake.snapshots.dynamo_turns import Turn
 from supply_lake.snapshots.dynamo_versions import Document, change, load, note_folders
 from supply_lake.snapshots.records import Batch
 from supply_lake.snapshots.schema_versions import SchemaVersion, version_text
 from supply_lake.snapshots.store import Proposal, TakenUp
 from supply_lake.storage.object_store import ObjectVersion
 
-BUSY_SECONDS = 120.0
 _FEW_PARTITIONS = 20  # more are looked up by reading the whole live set's marks
+
+Built = tuple[Plan, dict[str, Document], dict[str, Marks]]
+"""What was built on a head: the plan, the ledger's documents that it settles, the marks of earlier snapshots."""
 
 
 @dataclass(slots=True)
@@ -105,12 +108,12 @@ class Decider:
 
     def promise(self, dataset: str, until: int) -> None:
         """Have no commit dated up to a time any more."""
-        pauses = _Pauses(self.table)
+        turn = Turn(self.table, dataset)
         while until > max((head := self.head(dataset)).answered_until, head.last_committed_at):
             try:
                 self.table.transact([head.moved_on(answered_until=until)])
             except Lost:
-                pauses.take()
+                turn.pause()
 
     def _young(self, head: Head) -> bool:
         return abs(time.time() - head.since) < self.patience
@@ -151,19 +154,27 @@ class Decider:
         asked = Proposal(batch, tuple(objects), taken_up=tuple(taken_up))
         return self._decided(batch, lambda head: self._recording(head, asked))
 
-    def _decided(self, batch: Batch, build: Callable[[Head], tuple[Plan, dict[str, Document], dict[str, Marks]]]) -> Batch:
-        pauses = _Pauses(self.table)
-        while True:
-            head = self.head(batch.dataset)
-            stored = batch_by_id(self.table, batch.id)
-            if stored is not None:
-                return stored
-            try:
-                return self._decide(head, *build(head))
-            except Lost:
-                pauses.take()
+    def _decided(self, batch: Batch, build: Callable[[Head], Built]) -> Batch:
+        turn = Turn(self.table, batch.dataset)
+        keys = (head_key(batch.dataset), turn.key, batch_key(batch.id))
+        try:
+            while True:
+                found = self.table.get_many(keys)
+                head = head_from(found.get(keys[0]), batch.dataset)
+                if head.tail:
+                    self._finish(head)
+                elif keys[2] in found and (stored := batch_by_id(self.table, batch.id)):
+                    return stored
+                elif turn.comes(found.get(keys[1])):
+                    try:
+                        return self._decide(head, turn, *build(head))
+                    except Lost:
+                        turn.lose()
+        except BaseException:
+            turn.give_back()
+            raise
 
-    def _commitment(self, head: Head, proposal: Proposal) -> tuple[Plan, dict[str, Document], dict[str, Marks]]:
+    def _commitment(self, head: Head, proposal: Proposal) -> Built:
         batch, now = proposal.batch, self.clock()
         documents = self._documents(head, proposal)
         ledger = {key: one.rows for key, one in documents.items()}
@@ -194,7 +205,7 @@ class Decider:
         )
         return plan, documents, earlier
 
-    def _recording(self, head: Head, asked: Proposal) -> tuple[Plan, dict[str, Document], dict[str, Marks]]:
+    def _recording(self, head: Head, asked: Proposal) -> Built:
         now = self.clock()
         documents = self._documents(head, asked)
         ledger = {key: one.rows for key, one in documents.items()}
@@ -204,7 +215,7 @@ class Decider:
         away = tuple(ledger_rules.was_away(asked.batch))
         return Plan(asked.batch, head.seq + 1, now, settlements=tuple(settlements), away=away), documents, {}
 
-    def _decide(self, head: Head, plan: Plan, documents: dict[str, Document], earlier: dict[str, Marks]) -> Batch:
+    def _decide(self, head: Head, turn: Turn, plan: Plan, documents: dict[str, Document], earlier: dict[str, Marks]) -> Batch:
         """Make the decision if the head has not moved, and see it carried out.
 
         :raises Lost: it has
@@ -216,7 +227,7 @@ class Decider:
             facts["schema"] = plan.schema[0]
         entered = {key: one for key, one in documents.items() if one.changed}
         note_folders(self.table, [row for one in entered.values() for row in one.rows if "seq" not in row], self.noted)
-        if not plan.away and self._at_once(head.moved_on(**facts), plan, documents, earlier):
+        if not plan.away and self._at_once([head.moved_on(**facts), *turn.release()], plan, documents, earlier):
             return batch
         self._claim(entered)
         name = f"PLAN#{batch.id}#{uuid.uuid4().hex[:16]}"
@@ -224,21 +235,23 @@ class Decider:
         tail = {"tail": name, "tail_commits": int(batch.commit is not None), "since": int(time.time())}
         write = head.moved_on(**facts, **tail)
         try:
-            self.table.transact([write])
+            self.table.transact([write, *turn.release()])
         except Lost:
             self._take_away(plan, name)
             raise
         self._carry_out(head_from(write.item, batch.dataset), plan)
         return batch
 
-    def _at_once(self, head: Write, plan: Plan, documents: dict[str, Document], earlier: dict[str, Marks]) -> bool:
+    def _at_once(
+        self, decision: Sequence[Write], plan: Plan, documents: dict[str, Document], earlier: dict[str, Marks]
+    ) -> bool:
         """Decide and carry out in one transaction; ``False`` when it does not fit into one."""
         if len(documents) + 4 * len(plan.batch.snapshots) > self.most_writes:
             return False
         settled = [replace(one, rows=[dict(row) for row in one.rows]) for one in documents.values()]
         for one in settled:
             plan.settle(one)
-        writes = [head, *as_writes(lasting(plan)), *flat(births(plan)), *flat(markings(plan, earlier))]
+        writes = [*decision, *as_writes(lasting(plan)), *flat(births(plan)), *flat(markings(plan, earlier))]
         writes += [write for one in settled for write in one.writes()]
         if len(writes) > self.most_writes or sum(weight(one.item) for one in writes) > MOST_BYTES:
             return False
@@ -305,22 +318,6 @@ class Decider:
         if proposal.schema is None or not head.schema:
             return None
         return schema_at(self.table, head.dataset, head.last_commit)
-
-
-class _Pauses:
-    """Random pauses between attempts to be the fastest, growing while others are."""
-
-    def __init__(self, table: Table) -> None:
-        self._table, self._end, self._longest = table, time.monotonic() + BUSY_SECONDS, 0.02
-
-    def take(self) -> None:
-        if time.monotonic() > self._end:
-            raise StoreUnavailable(
-                f"the metadata store {self._table.described} is busy: other writers of this dataset were faster for minutes; "
-                "run it again"
-            )
-        time.sleep(random.random() * self._longest)
-        self._longest = min(0.5, 1.5 * self._longest)
 
 
 def _partitions(marks: Iterable[Marks]) -> dict[str, dt.date]:

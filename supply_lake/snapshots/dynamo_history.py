@@ -1,7 +1,8 @@
 """Reading what was committed and recorded, in DynamoDB: live sets, history, batches, schema versions.
 
 Readers take a ``View`` first, and pass over whatever was decided after it. So an answer of many pages is that of one moment,
-however many commits are made meanwhile: what they took out of the live set is found in ``PAST``, which is read after ``LIVE``.
+however many commits are made meanwhile: what they took out of the live set is found in ``PAST``, which is read after ``LIVE``
+unless nothing was decided meanwhile.
 
 What belongs here: queries. What does not: views (``dynamo_commit``), items (``dynamo_items``) and writing.
 """
@@ -14,7 +15,17 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
-from supply_lake.snapshots.dynamo_items import Marks, View, fitting, marks_from, number_key, records, time_key
+from supply_lake.snapshots.dynamo_items import (
+    Marks,
+    View,
+    fitting,
+    head_from,
+    head_key,
+    marks_from,
+    number_key,
+    records,
+    time_key,
+)
 from supply_lake.snapshots.dynamo_plan import earlier_marks, schema_version
 from supply_lake.snapshots.dynamo_table import Item, Table, chunked
 from supply_lake.snapshots.micros import from_micros
@@ -32,10 +43,16 @@ def live_marks(table: Table, dataset: str, view: View, commit: int, partition: d
     """The marks of what is live at a commit, by partition, commit and id."""
     prefix = "" if partition is None else f"{partition}#"
     found = {one.id: one for one in map(marks_from, table.query(f"LIVE#{dataset}", prefix=prefix))}
-    later = table.query(f"PAST#{dataset}", low=number_key(commit + 1))
-    found |= {one.id: one for one in map(marks_from, later) if partition in (None, one.partition)}
+    if commit < view.number or not _is_newest(table, dataset, view):
+        later = table.query(f"PAST#{dataset}", low=number_key(commit + 1))
+        found |= {one.id: one for one in map(marks_from, later) if partition in (None, one.partition)}
     live = (one for one in found.values() if one.commit <= commit and one.seq <= view.seq)
     return sorted(live, key=lambda one: (one.partition, one.commit, one.id))
+
+
+def _is_newest(table: Table, dataset: str, view: View) -> bool:
+    """Whether nothing has been decided since."""
+    return head_from(table.get(head_key(dataset)), dataset).seq == view.seq
 
 
 def marked_snapshots(table: Table, view: View, marks: Iterable[Marks]) -> list[Snapshot]:

@@ -5,6 +5,7 @@ pk                       sk                                           what it is
 ======================== ============================================ ======================================================
 ``LAKE``                 ``DESIGN``                                   the number of this design
 ``HEADS``                ``=<dataset>``                               where a dataset's history ends; every decision moves it
+``TURNS``                ``=<dataset>``                               which of its writers goes next, where several do
 ``PLAN#<batch>#<token>`` ``<piece>``                                  a decision that did not fit into one transaction
 ``SNAPSHOT#<id>``        ``RECORD#<piece>``, ``MARKS``                its record, never changed; and what changes
 ``LIVE#<dataset>``       ``<partition>#<commit>#<id>``                the same marks while it is live
@@ -150,6 +151,11 @@ class View:
 def head_key(dataset: str) -> Key:
     """Where the head of a dataset is."""
     return (HEADS, f"={dataset}")
+
+
+def batch_key(batch_id: str) -> Key:
+    """Where the record of a batch begins, once everything that follows from it is there or about to be."""
+    return (f"BATCH#{batch_id}", f"RECORD#{0:04d}")
 
 
 def head_from(item: Item | None, dataset: str) -> Head:
