@@ -311,6 +311,6 @@ def _value(typed: tuple[str, Any]) -> Any:
 
 def _sentence(error: Exception) -> str:
     """Its first line: what the service tells beyond that may repeat the request, with its token."""
-    response = getattr(error, "response", {})
+    response = getattr(error, "response", None) or {}
     text = response.get("Error", {}).get("Message") or str(error)
     return str(text).strip().partition("\n")[0] or type(error).__name__

@@ -16,7 +16,8 @@ from pathlib import Path
 import boto3
 from botocore.exceptions import BotoCoreError
 
-PROGRAM = Path(__file__).parents[2] / ".venv-ministack" / "bin" / "ministack"
+PROGRAM = Path(__file__).parents[2] / ".venv-ministack" / "bin" / "python"
+START = Path(__file__).with_name("ministack_quickly.py")
 _PATIENCE_SECONDS = 30
 
 
@@ -50,7 +51,7 @@ class S3:
         own = {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(self.port), "HOME": str(self._folder)}
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [str(PROGRAM)], env=os.environ | own, cwd=self._folder, stdout=log, stderr=subprocess.STDOUT
+                [str(PROGRAM), str(START)], env=os.environ | own, cwd=self._folder, stdout=log, stderr=subprocess.STDOUT
             )
         end = time.monotonic() + _PATIENCE_SECONDS
         while True:

@@ -1,13 +1,10 @@
-"""The store when things go wrong: many writers, killed writers, a full disk, a server that is away."""
+"""The store when things go wrong: killed writers, a full disk, a server that is away."""
 
 from __future__ import annotations
 
 import datetime as dt
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -24,48 +21,9 @@ from supply_lake.snapshots.store import MetadataStore
 from supply_lake_tests.snapshots import writers
 from supply_lake_tests.snapshots.conftest import every_way
 from supply_lake_tests.snapshots.made_up import DAY, SECOND, Clock, entry, proposal, version
-from supply_lake_tests.snapshots.opening import PLANNED, open_now
+from supply_lake_tests.snapshots.opening import PLANNED, open_now, run_writers
 
 ROOT = Path(__file__).parents[2]
-WRITERS, COMMITS = 8, 200
-
-
-def run_writers(*arguments: object) -> list[str]:
-    command = [sys.executable, "-m", "supply_lake_tests.snapshots.writers", *map(str, arguments)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
-
-
-def test_m1_eight_writers_commit_two_hundred_times_each(store_url: str) -> None:
-    run_writers("race", store_url, WRITERS, COMMITS)
-    store = open_now(store_url)
-    commits = store.commits("orders")
-    last = WRITERS * COMMITS
-    assert [one.number for one in commits] == list(range(1, last + 1))
-    assert [one.committed_at for one in commits] == sorted({one.committed_at for one in commits})
-    snapshots = {one.id: one for one in store.snapshots("orders")}
-    live: dict[dt.date, list[str]] = {writers.APPENDED: [], writers.REPLACED: [], writers.MERGED: []}
-    merged: list[str] = []
-    for commit in commits:
-        (added,) = (snapshots[one] for one in commit.added)
-        was_live = live[added.partition]
-        if added.partition == writers.APPENDED:
-            assert commit.superseded == ()
-            was_live.append(added.id)
-        else:
-            assert list(commit.superseded) == list(added.supersedes) == was_live
-            live[added.partition] = [added.id]
-        if added.partition == writers.MERGED:
-            assert list(added.notes[:-1]) == merged, "an update was lost"
-            merged = list(added.notes)
-        if commit.number % 97 == 0 or commit.number == last:
-            expected = [one for partition in sorted(live) for one in live[partition]]
-            assert [one.id for one in store.live("orders", commit.number)] == expected
-    names = [one.notes[-1] for one in snapshots.values()]
-    assert sorted(names) == sorted(f"{writer}-{number}" for writer in range(WRITERS) for number in range(COMMITS))
-    store.close()
-
 
 STATEMENTS = {
     "publish": (
@@ -264,40 +222,6 @@ def test_a_store_of_another_version_is_refused(open_store: Callable[[], Metadata
         store.table.put_many([{"pk": LAKE[0], "sk": LAKE[1], "design": 99}])
     with pytest.raises(SettingsError, match=r"has (schema version|key design) 99, this supply_lake takes \d"):
         open_store()
-
-
-@every_way
-def test_threads_share_a_store(store: MetadataStore) -> None:
-    with ThreadPoolExecutor(8) as threads:
-        done = list(threads.map(lambda _: store.commit(proposal(DAY, supersede_live=(DAY,))).commit, range(80)))
-    assert sorted(one or 0 for one in done) == list(range(1, 81))
-    assert len(store.live("orders")) == 1
-
-
-def test_many_writers_enter_and_settle_the_same_objects_in_opposite_orders(
-    open_store: Callable[[], MetadataStore],
-) -> None:
-    stores = [open_store() for _ in range(4)]
-    versions = [version(f"{n}", at=n) for n in range(300)]
-
-    def work(number: int) -> int:
-        store = stores[number]
-        order = versions if number % 2 else versions[::-1]
-        return sum(store.register([entry(one) for one in order], listed=bool(number)) for _ in range(5))
-
-    def settle(number: int) -> None:
-        for start in range(number * 75, number * 75 + 75, 25):
-            stores[number].commit(proposal(DAY, objects=versions[start : start + 25]))
-
-    with ThreadPoolExecutor(8) as threads:
-        entered = [threads.submit(work, number) for number in range(4)]
-        settled = [threads.submit(settle, number) for number in range(4)]
-        new = sum(one.result() for one in entered)
-        for one in settled:
-            one.result()
-    assert new <= len(versions)
-    assert stores[0].last_commit("orders") == 12
-    assert {one.state for one in stores[0].objects()} == {ObjectState.DONE}
 
 
 def test_a_forked_child_does_not_use_its_parents_connections(open_store: Callable[[], MetadataStore]) -> None:
