@@ -269,19 +269,21 @@ class Decider:
             row["dataset"]
             for one in documents.values()
             for row in one.rows
-            if ledger_rules.identity(row) in wanted and row["dataset"] not in ("", head.dataset)
+            if ledger_rules.identity(row) in wanted and row["dataset"] != head.dataset and row["published_in"] is None
         }
         for name in others:  # what another dataset has decided about them is to be seen, and is the last that it does
             self._adopt(head.dataset, self.head(name), [one.key for one in objects], wanted)
         return load(self.table, [one.key for one in objects]) if others else documents
 
     def _adopt(self, dataset: str, other: Head, keys: Sequence[str], wanted: set[ledger_rules.Identity]) -> None:
-        """Make object versions of one dataset those of another, which publishes them: one head decides about each."""
+        """Make object versions of one dataset, unpublished ones, those of another: one head decides about each."""
 
         def adopt(document: Document) -> None:
             for row in document.rows:
-                if row["dataset"] == other.dataset and ledger_rules.identity(row) in wanted:
-                    row |= {"dataset": dataset, "seq": 0}
+                theirs = row["dataset"] == other.dataset and row["published_in"] is None
+                if theirs and ledger_rules.identity(row) in wanted:
+                    note_folders(self.table, [{**row, "dataset": dataset}], self.noted)
+                    row.update({"dataset": dataset, "seq": 0})
 
         change(self.table, keys, adopt)
         self.table.transact([other.moved_on()])
@@ -294,14 +296,23 @@ class Decider:
                 rows.append({**ledger_rules.entered(asked.batch, one, now), "id": len(rows)})
 
     def _claim(self, entered: dict[str, Document]) -> None:
-        """Write versions that were never registered, so that a plan finds them."""
+        """Write versions that were never registered, so that a plan finds them.
+
+        :raises Lost: another dataset's writer was faster
+        """
         rows = {key: [row for row in one.rows if "seq" not in row] for key, one in entered.items()}
 
+        taken: dict[str, bool] = {}
+
         def claim(document: Document) -> None:
-            there = set(map(ledger_rules.identity, document.rows))
-            document.rows += [row for row in rows[document.key] if ledger_rules.identity(row) not in there]
+            own = {ledger_rules.identity(row): row for row in rows[document.key]}
+            there = {ledger_rules.identity(row): row["dataset"] for row in document.rows}
+            taken[document.key] = any(there.get(one, row["dataset"]) != row["dataset"] for one, row in own.items())
+            document.rows += [row for one, row in own.items() if one not in there]
 
         change(self.table, entered, claim)
+        if any(taken.values()):
+            raise Lost
 
     def _live_in(self, dataset: str, partitions: set[dt.date]) -> list[Marks]:
         prefixes = [""] if len(partitions) > _FEW_PARTITIONS else [f"{one}#" for one in sorted(partitions)]

@@ -297,4 +297,10 @@ def folder_items(rows: Iterable[dict[str, Any]]) -> Iterator[Item]:
 
 def print_item(prefix: str, fingerprint: int) -> Item:
     """A landing folder's fingerprint, a whole number of any size."""
-    return {"pk": PRINTS, "sk": f"={fitting(prefix, _LONGEST_SK)}", "prefix": prefix, "fingerprint": str(fingerprint)}
+    pk, sk = print_key(prefix)
+    return {"pk": pk, "sk": sk, "prefix": prefix, "fingerprint": str(fingerprint)}
+
+
+def print_key(prefix: str) -> Key:
+    """Where the fingerprint of a landing folder is."""
+    return (PRINTS, f"={fitting(prefix, _LONGEST_SK)}")

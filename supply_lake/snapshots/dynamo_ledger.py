@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import groupby, islice
 
 from supply_lake.landing.ledger import LedgerEntry, ObjectState, PendingBatch
-from supply_lake.snapshots.dynamo_items import PRINTS, print_item, waiting_key
+from supply_lake.snapshots.dynamo_items import PRINTS, print_item, print_key, waiting_key
 from supply_lake.snapshots.dynamo_table import Table, chunked, in_threads
 from supply_lake.snapshots.dynamo_versions import WAITING, Document, change, documents, load, note_folders
 from supply_lake.snapshots.ledger_rules import (
@@ -34,6 +34,8 @@ from supply_lake.snapshots.store import PublishedContent
 from supply_lake.storage.object_store import ObjectVersion
 
 _KEYS_AT_ONCE = 2_000
+_FEW_PREFIXES = 100
+_CERTAIN_KEY = 200  # characters of a sort key that stand in it as they are, however long it is
 
 
 # --- entering
@@ -70,9 +72,13 @@ def _register(table: Table, entries: dict[str, list[LedgerEntry]], listed: bool,
     return sum(new.values())
 
 
-def prefix_fingerprints(table: Table) -> dict[str, int]:
-    """Every folder's fingerprint."""
-    return {item["prefix"]: int(item["fingerprint"]) for item in table.query(PRINTS)}
+def prefix_fingerprints(table: Table, prefixes: Sequence[str] = ("",)) -> dict[str, int]:
+    """The fingerprints of folders that begin with one of these."""
+    few = len(prefixes) <= _FEW_PREFIXES  # each is a query of its own then, and history costs nothing
+    keys = [print_key(one)[1][:_CERTAIN_KEY] for one in prefixes] if few else ["="]
+    read = in_threads(lambda begin: list(table.query(PRINTS, prefix=begin)), sorted(set(keys)))
+    found = {item["prefix"]: int(item["fingerprint"]) for items in read for item in items}
+    return {prefix: value for prefix, value in found.items() if prefix.startswith(tuple(prefixes))}
 
 
 def set_prefix_fingerprints(table: Table, fingerprints: dict[str, int]) -> None:

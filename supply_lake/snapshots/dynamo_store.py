@@ -75,10 +75,10 @@ class DynamoStore:
         self._decider.heads()
         return dynamo_ledger.known(self.table, keys)
 
-    def prefix_fingerprints(self) -> dict[str, int]:
+    def prefix_fingerprints(self, prefixes: Sequence[str] = ("",)) -> dict[str, int]:
         """See ``MetadataStore.prefix_fingerprints``."""
         self._decider.heads()
-        return dynamo_ledger.prefix_fingerprints(self.table)
+        return dynamo_ledger.prefix_fingerprints(self.table, prefixes)
 
     def set_prefix_fingerprints(self, fingerprints: dict[str, int]) -> None:
         """See ``MetadataStore.set_prefix_fingerprints``."""

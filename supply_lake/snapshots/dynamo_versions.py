@@ -79,7 +79,8 @@ def documents(table: Table, items: Iterable[Item]) -> dict[str, Document]:
     found = {}
     for key, item in first.items():
         pages = (*(older[older_key(key, n)]["versions"] for n in range(item["older"])), item["versions"])
-        rows = [_row(key, number, data) for number, data in enumerate(one for page in pages for one in json.loads(page))]
+        placed = ((data, number) for number, page in enumerate(pages) for data in json.loads(page))
+        rows = [_row(key, at, data, page if page < item["older"] else None) for at, (data, page) in enumerate(placed)]
         found[key] = Document(key, rows, item["rev"], pages, _waiting(rows))
     return found
 
@@ -147,10 +148,14 @@ def _waiting(rows: Iterable[Row]) -> frozenset[tuple[str, str]]:
 
 
 def _pages(rows: Sequence[Row]) -> tuple[str, ...]:
-    """The rows as texts of bounded size, filled from the oldest on."""
-    pages: list[list[str]] = [[]]
+    """The rows as texts of bounded size: rows of an older page stay on it, the others fill new ones, the newest last."""
+    settled = [row for row in rows if row.get("page") is not None and "was" not in row]
+    pages: list[list[str]] = [[] for _ in range(1 + max((row["page"] for row in settled), default=-1))]
+    for row in settled:
+        pages[row["page"]].append(_text(row))
+    pages.append([])
     size = 0
-    for row in rows:
+    for row in (row for row in rows if row.get("page") is None or "was" in row):
         text = _text(row)
         if pages[-1] and size + len(text) > PAGE_BYTES:
             pages.append([])
@@ -161,13 +166,13 @@ def _pages(rows: Sequence[Row]) -> tuple[str, ...]:
 
 
 def _text(row: Row) -> str:
-    kept: dict[str, Any] = {name: value for name, value in row.items() if name not in ("id", "was", "key")}
+    kept: dict[str, Any] = {name: value for name, value in row.items() if name not in ("id", "was", "key", "page")}
     if len(row["reason"]) > _LONGEST_REASON:  # the batch's record has it whole
         kept["reason"] = row["reason"][:_LONGEST_REASON] + "…"
     kept["landing_date"] = row["landing_date"].isoformat() if row["landing_date"] else None
-    return json.dumps(kept, separators=(",", ":"), ensure_ascii=False)
+    return json.dumps(kept, separators=(",", ":"))
 
 
-def _row(key: str, number: int, data: dict[str, Any]) -> Row:
+def _row(key: str, number: int, data: dict[str, Any], page: int | None) -> Row:
     date = dt.date.fromisoformat(data["landing_date"]) if data["landing_date"] else None
-    return {**data, "key": key, "id": number, "landing_date": date}
+    return {**data, "key": key, "id": number, "page": page, "landing_date": date}

@@ -76,9 +76,11 @@ def known(connection: sa.Connection, keys: Sequence[str]) -> dict[str, set[tuple
     return found
 
 
-def prefix_fingerprints(connection: sa.Connection) -> dict[str, int]:
-    """Every folder's fingerprint."""
-    return {prefix: int(value) for prefix, value in connection.execute(sa.select(prefixes.c.prefix, prefixes.c.fingerprint))}
+def prefix_fingerprints(connection: sa.Connection, beginnings: Sequence[str] = ("",)) -> dict[str, int]:
+    """The fingerprints of folders that begin with one of these."""
+    rows = connection.execute(sa.select(prefixes.c.prefix, prefixes.c.fingerprint))
+    begins = tuple(beginnings)
+    return {prefix: int(value) for prefix, value in rows if prefix.startswith(begins)}
 
 
 def set_prefix_fingerprints(connection: sa.Connection, fingerprints: dict[str, int]) -> None:

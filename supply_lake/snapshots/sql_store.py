@@ -74,10 +74,10 @@ class SqlStore:
         with self._database.read() as connection:
             return sql_ledger.known(connection, keys)
 
-    def prefix_fingerprints(self) -> dict[str, int]:
+    def prefix_fingerprints(self, prefixes: Sequence[str] = ("",)) -> dict[str, int]:
         """See ``MetadataStore.prefix_fingerprints``."""
         with self._database.read() as connection:
-            return sql_ledger.prefix_fingerprints(connection)
+            return sql_ledger.prefix_fingerprints(connection, prefixes)
 
     def set_prefix_fingerprints(self, fingerprints: dict[str, int]) -> None:
         """See ``MetadataStore.set_prefix_fingerprints``."""
