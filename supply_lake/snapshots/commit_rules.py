@@ -7,7 +7,7 @@ What belongs here: those rules, as pure functions over what the store has read. 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from supply_lake.curate.schema import Change, difference
@@ -19,6 +19,17 @@ from supply_lake.snapshots.store import Proposal
 
 Partitions = Mapping[str, dt.date]
 """Live snapshots: ids, each with its partition."""
+
+
+def refuse_condemned(gone: Collection[str]) -> None:
+    """Refuse a batch of which these snapshots' files were taken for left behind meanwhile.
+
+    :raises CommitConflict: naming the first, if there is one
+    """
+    if gone:
+        raise CommitConflict(
+            f"the files of snapshot {min(gone)} lay uncommitted for so long that gc removed them; build it again"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,42 +9,50 @@ Every decision about a dataset moves its head, and is made against the head that
 gaps, times only grow, and no update is lost. No decision is made while the one before it is not carried out: whoever comes
 next carries it out first.
 
-What belongs here: heads, decisions and who finishes them. What does not: rules (``commit_rules``, ``ledger_rules``) and what
-follows from a decision (``dynamo_plan``).
+What belongs here: making decisions. What does not: rules (``commit_rules``, ``ledger_rules``), what follows from a decision
+(``dynamo_plan``), and heads as readers meet them (``dynamo_heads``).
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import random
 import time
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from supply_lake.errors import StoreUnavailable
 from supply_lake.snapshots import commit_rules, ledger_rules
-from supply_lake.snapshots.commit_rules import committed, looked_at, new_schema, superseded, with_schema
-from supply_lake.snapshots.dynamo_history import batch_by_id, schema_at
-from supply_lake.snapshots.dynamo_items import HEADS, Head, Marks, View, batch_key, head_from, head_key, marks_from
-from supply_lake.snapshots.dynamo_ledger import forget_folders
+from supply_lake.snapshots.commit_rules import committed, looked_at, new_schema, refuse_condemned, superseded, with_schema
+from supply_lake.snapshots.dynamo_heads import Heads
+from supply_lake.snapshots.dynamo_history import batch_by_id, removal_by_id, schema_at
+from supply_lake.snapshots.dynamo_items import (
+    Head,
+    Marks,
+    batch_key,
+    condemned_key,
+    head_from,
+    head_key,
+    marks_from,
+    removal_key,
+)
+from supply_lake.snapshots.dynamo_pins import registered
 from supply_lake.snapshots.dynamo_plan import (
     Plan,
     Settlement,
     as_writes,
     births,
-    carry_out,
     earlier_marks,
     flat,
     lasting,
-    load_plan,
     markings,
     plan_items,
 )
-from supply_lake.snapshots.dynamo_table import MOST_BYTES, MOST_WRITES, Denied, Lost, Table, Write, in_threads, weight
+from supply_lake.snapshots.dynamo_table import MOST_BYTES, MOST_WRITES, Key, Lost, Table, Write, in_threads, weight
 from supply_lake.snapshots.dynamo_turns import Turn
 from supply_lake.snapshots.dynamo_versions import Document, change, load, note_folders
-from supply_lake.snapshots.records import Batch
+from supply_lake.snapshots.micros import from_micros
+from supply_lake.snapshots.records import Batch, Snapshot
+from supply_lake.snapshots.removal import Removal
 from supply_lake.snapshots.schema_versions import SchemaVersion, version_text
 from supply_lake.snapshots.store import Proposal, TakenUp
 from supply_lake.storage.object_store import ObjectVersion
@@ -57,114 +65,58 @@ Built = tuple[Plan, dict[str, Document], dict[str, Marks]]
 
 @dataclass(slots=True)
 class Decider:
-    """Makes decisions about datasets, and finishes those of others.
+    """Makes decisions about datasets.
 
-    :param patience: seconds that another writer is given to finish its own decision
+    :param clock: tells the time in microseconds
+    :param noted: folders of objects that this process has noted
     :param most_writes: of one transaction; what does not fit is planned
     """
 
-    table: Table
+    heads: Heads
     clock: Callable[[], int]
-    patience: float
     noted: set[tuple[str, str]]
     most_writes: int = MOST_WRITES
 
-    # --- heads
-
-    def head(self, dataset: str) -> Head:
-        """The head of a dataset of which everything is carried out.
-
-        :raises Denied: something is not, and these credentials may not do it
-        """
-        while (head := head_from(self.table.get(head_key(dataset)), dataset)).tail:
-            self._finish(head)
-        return head
-
-    def view(self, dataset: str) -> View:
-        """What a reader may see now: what is being carried out by someone else is not there yet."""
-        head = head_from(self.table.get(head_key(dataset)), dataset)
-        if not head.tail or self._young(head):
-            return head.visible
-        try:
-            return self.head(dataset).visible
-        except Denied:
-            return head.visible
-
-    def heads(self) -> dict[str, Head]:
-        """Those of all datasets that the store knows, everything carried out."""
-        return {name: self.head(name) if head.tail else head for name, head in self.peek().items()}
-
-    def peek(self) -> dict[str, Head]:
-        """Those of all datasets that the store knows, as they are."""
-        return {item["dataset"]: head_from(item, item["dataset"]) for item in self.table.query(HEADS)}
-
-    def begin(self, names: Iterable[str], known: Iterable[str]) -> None:
-        """Give heads to datasets that have none."""
-        for name in sorted(set(names) - set(known)):
-            try:
-                self.table.transact([Head(name).moved_on()])
-            except Lost:
-                continue
-
-    def promise(self, dataset: str, until: int) -> None:
-        """Have no commit dated up to a time any more."""
-        turn = Turn(self.table, dataset)
-        while until > max((head := self.head(dataset)).answered_until, head.last_committed_at):
-            try:
-                self.table.transact([head.moved_on(answered_until=until)])
-            except Lost:
-                turn.pause()
-
-    def _young(self, head: Head) -> bool:
-        return abs(time.time() - head.since) < self.patience
-
-    def _finish(self, head: Head) -> None:
-        """Carry out what the head names, unless its own writer is still at it."""
-        if self._young(head):
-            time.sleep(random.random() * 0.1)
-            return
-        plan = load_plan(self.table, head.tail)
-        if plan is not None:
-            self._carry_out(head, plan)
-        elif head_from(self.table.get(head.key), head.dataset).tail == head.tail:  # else it was carried out meanwhile
-            raise StoreUnavailable(
-                f"the metadata store {self.table.described} lacks {head.tail}, which a decision about dataset {head.dataset} "
-                "stands in; restore the table to a moment before it was damaged"
-            )
-
-    def _carry_out(self, head: Head, plan: Plan) -> None:
-        carry_out(self.table, plan, lambda keys: forget_folders(self.table, keys))
-        try:
-            self.table.transact([head.moved_on(tail="", tail_commits=0)])
-        except Lost:
-            return  # someone else did it all, too
-        self._take_away(plan, head.tail)
-
-    def _take_away(self, plan: Plan, name: str) -> None:
-        self.table.delete_many([(item["pk"], item["sk"]) for item in plan_items(plan, name)])
-
-    # --- decisions
+    @property
+    def table(self) -> Table:
+        """Where all of it is."""
+        return self.heads.table
 
     def commit(self, proposal: Proposal) -> Batch:
         """See ``MetadataStore.commit``."""
-        return self._decided(proposal.batch, lambda head: self._commitment(head, proposal))
+        batch = proposal.batch
+        plan = self._decided(batch.dataset, batch_key(batch.id), lambda head: self._commitment(head, proposal))
+        return self._stored(plan, batch)
 
     def record(self, batch: Batch, objects: Sequence[ObjectVersion], taken_up: Sequence[TakenUp]) -> Batch:
         """See ``MetadataStore.record``."""
         asked = Proposal(batch, tuple(objects), taken_up=tuple(taken_up))
-        return self._decided(batch, lambda head: self._recording(head, asked))
+        plan = self._decided(batch.dataset, batch_key(batch.id), lambda head: self._recording(head, asked))
+        return self._stored(plan, batch)
 
-    def _decided(self, batch: Batch, build: Callable[[Head], Built]) -> Batch:
-        turn = Turn(self.table, batch.dataset)
-        keys = (head_key(batch.dataset), turn.key, batch_key(batch.id))
+    def remove(self, asked: Removal, recorded: frozenset[str]) -> Removal:
+        """See ``MetadataStore.remove``."""
+        plan = self._decided(asked.dataset, removal_key(asked.id), lambda head: self._removing(head, asked, recorded))
+        return plan.removal if plan and plan.removal else removal_by_id(self.table, asked.id)
+
+    def _stored(self, plan: Plan | None, batch: Batch) -> Batch:
+        found = plan.batch if plan else batch_by_id(self.table, batch.id)
+        assert found is not None, batch.id
+        return found
+
+    def _decided(self, dataset: str, key: Key, build: Callable[[Head], Built]) -> Plan | None:
+        """Make a decision that is on record under the key once it is made; ``None`` when it is already."""
+        turn = Turn(self.table, dataset)
+        keys = (head_key(dataset), turn.key, key)
         try:
             while True:
                 found = self.table.get_many(keys)
-                head = head_from(found.get(keys[0]), batch.dataset)
+                head = head_from(found.get(keys[0]), dataset)
                 if head.tail:
-                    self._finish(head)
-                elif keys[2] in found and (stored := batch_by_id(self.table, batch.id)):
-                    return stored
+                    self.heads.finish(head)
+                elif key in found:
+                    turn.give_back()
+                    return None
                 elif turn.comes(found.get(keys[1])):
                     try:
                         return self._decide(head, turn, *build(head))
@@ -179,6 +131,7 @@ class Decider:
         documents = self._documents(head, proposal)
         ledger = {key: one.rows for key, one in documents.items()}
         ledger_rules.refuse(batch, proposal.objects, proposal.taken_up, ledger)
+        self._refuse_condemned(batch.snapshots)
         live = {one.id: one for one in self._live_in(batch.dataset, looked_at(proposal))}
         named = earlier_marks(self.table, {*proposal.supersedes, *proposal.revokes, *proposal.reinstates} - live.keys())
         earlier = {name: one for name, one in (named | live).items() if one.dataset == batch.dataset}
@@ -190,9 +143,10 @@ class Decider:
         stored = with_schema(committed(batch, gone, number, at), version or head.schema)
         self._enter(documents, proposal, now)
         plan = Plan(
-            batch=stored,
+            dataset=batch.dataset,
             seq=head.seq + 1,
             recorded_at=at,
+            batch=stored,
             superseded=tuple(gone),
             revokes=proposal.revokes,
             reinstates=proposal.reinstates,
@@ -210,43 +164,60 @@ class Decider:
         documents = self._documents(head, asked)
         ledger = {key: one.rows for key, one in documents.items()}
         ledger_rules.refuse_moved(asked.taken_up, ledger)
+        self._refuse_condemned(asked.batch.snapshots)
         self._enter(documents, asked, now)
-        settlements = _settlements(ledger_rules.settlements(asked.batch, asked.objects, ledger, None))
+        settlements = tuple(_settlements(ledger_rules.settlements(asked.batch, asked.objects, ledger, None)))
         away = tuple(ledger_rules.was_away(asked.batch))
-        return Plan(asked.batch, head.seq + 1, now, settlements=tuple(settlements), away=away), documents, {}
+        plan = Plan(head.dataset, head.seq + 1, now, asked.batch, settlements=settlements, away=away)
+        return plan, documents, {}
 
-    def _decide(self, head: Head, turn: Turn, plan: Plan, documents: dict[str, Document], earlier: dict[str, Marks]) -> Batch:
+    def _removing(self, head: Head, asked: Removal, recorded: frozenset[str]) -> Built:
+        now = self.clock()
+        earlier = earlier_marks(self.table, [one.id for one in asked.snapshots])
+        pinned = {one.commit_of(head.dataset) or 0 for one in registered(self.table, head.dataset)}
+        going = [one for one in asked.snapshots if one.id in earlier and _out_of_reach(earlier[one.id], asked, pinned)]
+        suspects = {one.snapshot_id for one in asked.strays} - recorded
+        since = {pk for pk, _ in self.table.get_many((f"SNAPSHOT#{one}", f"RECORD#{0:04d}") for one in suspects)}
+        strays = tuple(one for one in asked.strays if f"SNAPSHOT#{one.snapshot_id}" not in since or one.snapshot_id in recorded)
+        removal = replace(asked, snapshots=tuple(going), strays=strays, removed_at=from_micros(now))
+        condemned = tuple(sorted({one.snapshot_id for one in strays} - recorded))
+        return Plan(head.dataset, head.seq + 1, now, removal=removal, condemned=condemned), {}, earlier
+
+    def _decide(self, head: Head, turn: Turn, plan: Plan, documents: dict[str, Document], earlier: dict[str, Marks]) -> Plan:
         """Make the decision if the head has not moved, and see it carried out.
 
         :raises Lost: it has
         """
-        batch, facts = plan.batch, {"seq": plan.seq}
-        if batch.commit is not None:
-            facts |= {"last_commit": batch.commit, "last_committed_at": plan.recorded_at}
+        if plan.removal and plan.removal.empty:
+            turn.give_back()
+            return plan
+        facts = {"seq": plan.seq}
+        if plan.commit is not None:
+            facts |= {"last_commit": plan.commit, "last_committed_at": plan.recorded_at}
         if plan.schema:
             facts["schema"] = plan.schema[0]
         entered = {key: one for key, one in documents.items() if one.changed}
         note_folders(self.table, [row for one in entered.values() for row in one.rows if "seq" not in row], self.noted)
         if not plan.away and self._at_once([head.moved_on(**facts), *turn.release()], plan, documents, earlier):
-            return batch
+            return plan
         self._claim(entered)
-        name = f"PLAN#{batch.id}#{uuid.uuid4().hex[:16]}"
+        name = f"PLAN#{head.dataset}#{uuid.uuid4().hex}"
         self.table.put_many(plan_items(plan, name))
-        tail = {"tail": name, "tail_commits": int(batch.commit is not None), "since": int(time.time())}
+        tail = {"tail": name, "tail_commits": int(plan.commit is not None), "since": int(time.time())}
         write = head.moved_on(**facts, **tail)
         try:
             self.table.transact([write, *turn.release()])
         except Lost:
-            self._take_away(plan, name)
+            self.heads.take_away(plan, name)
             raise
-        self._carry_out(head_from(write.item, batch.dataset), plan)
-        return batch
+        self.heads.carry_out(head_from(write.item, head.dataset), plan)
+        return plan
 
     def _at_once(
         self, decision: Sequence[Write], plan: Plan, documents: dict[str, Document], earlier: dict[str, Marks]
     ) -> bool:
         """Decide and carry out in one transaction; ``False`` when it does not fit into one."""
-        if len(documents) + 4 * len(plan.batch.snapshots) > self.most_writes:
+        if len(documents) + 4 * len(plan.snapshots) > self.most_writes:
             return False
         settled = [replace(one, rows=[dict(row) for row in one.rows]) for one in documents.values()]
         for one in settled:
@@ -272,7 +243,7 @@ class Decider:
             if ledger_rules.identity(row) in wanted and row["dataset"] != head.dataset and row["published_in"] is None
         }
         for name in others:  # what another dataset has decided about them is to be seen, and is the last that it does
-            self._adopt(head.dataset, self.head(name), [one.key for one in objects], wanted)
+            self._adopt(head.dataset, self.heads.head(name), [one.key for one in objects], wanted)
         return load(self.table, [one.key for one in objects]) if others else documents
 
     def _adopt(self, dataset: str, other: Head, keys: Sequence[str], wanted: set[ledger_rules.Identity]) -> None:
@@ -287,6 +258,10 @@ class Decider:
 
         change(self.table, keys, adopt)
         self.table.transact([other.moved_on()])
+
+    def _refuse_condemned(self, snapshots: Sequence[Snapshot]) -> None:
+        condemned = self.table.get_many(condemned_key(one.id) for one in snapshots)
+        refuse_condemned([pk.removeprefix("SNAPSHOT#") for pk, _ in condemned])
 
     def _enter(self, documents: dict[str, Document], asked: Proposal, now: int) -> None:
         """Add versions that were never registered to their documents."""
@@ -337,3 +312,11 @@ def _partitions(marks: Iterable[Marks]) -> dict[str, dt.date]:
 
 def _settlements(found: Iterable[tuple[ObjectVersion, ledger_rules.Row]]) -> list[Settlement]:
     return [Settlement(*one.identity, values) for one, values in found]
+
+
+def _out_of_reach(marks: Marks, asked: Removal, pinned: Iterable[int]) -> bool:
+    """Whether no commit that has to stay readable shows the snapshot: none from that one on, and no pinned one."""
+    gone = marks.superseded_by
+    if marks.dataset != asked.dataset or marks.removed_at is not None or gone is None or gone > asked.reachable_from:
+        return False
+    return not any(marks.commit <= commit < gone for commit in pinned)

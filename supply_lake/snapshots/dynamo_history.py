@@ -18,12 +18,13 @@ from itertools import islice
 from supply_lake.snapshots.dynamo_items import (
     Marks,
     View,
-    fitting,
     head_from,
     head_key,
     marks_from,
     number_key,
     records,
+    removal_key,
+    run_pk,
     time_key,
 )
 from supply_lake.snapshots.dynamo_plan import earlier_marks, schema_version
@@ -31,6 +32,7 @@ from supply_lake.snapshots.dynamo_table import Item, Table, chunked
 from supply_lake.snapshots.micros import from_micros
 from supply_lake.snapshots.record_text import batch_from, snapshot_from
 from supply_lake.snapshots.records import Batch, Commit, Snapshot, Status
+from supply_lake.snapshots.removal import Removal, removal_from_json
 from supply_lake.snapshots.schema_versions import SchemaVersion
 
 _AT_ONCE = 100
@@ -77,9 +79,38 @@ def live_partitions(table: Table, dataset: str, view: View) -> list[dt.date]:
 
 
 def live_of_landing_date(table: Table, dataset: str, view: View, landing_date: dt.date) -> list[Snapshot]:
-    """Live snapshots of batches of one landing date, by partition, commit and id."""
-    marks = live_marks(table, dataset, view, view.number)
-    return marked_snapshots(table, view, [one for one in marks if one.landing_date == landing_date])
+    """Snapshots of batches of one landing date whose rows are live, by partition, commit and id."""
+    marks = [one for one in standing_marks(table, dataset, view) if one.landing_date == landing_date]
+    return marked_snapshots(table, view, sorted(marks, key=lambda one: (one.partition, one.commit, one.id)))
+
+
+def standing_marks(table: Table, dataset: str, view: View) -> list[Marks]:
+    """The marks of snapshots whose rows are live, be it in one that a compaction wrote; of those that hold others, none."""
+    live = live_marks(table, dataset, view, view.number)
+    own = {one.id: one for one in live if not one.holds}
+    holders = marked_snapshots(table, view, [one for one in live if one.holds])
+    held = earlier_marks(table, {name for one in holders for name in one.holds} - own.keys())
+    return [*own.values(), *(one for one in held.values() if not one.holds)]
+
+
+def newest_removals(table: Table, views: dict[str, View], limit: int | None) -> list[Removal]:
+    """What was removed of some datasets, newest first."""
+    found = _newest(table, [f"REMOVALS#{name}" for name in views], limit)
+    names = [item["id"] for item in islice((one for one in found if one["seq"] <= views[one["dataset"]].seq), limit)]
+    texts = records(table, [removal_key(one)[0] for one in names])
+    return [removal_from_json(json.loads(texts[removal_key(one)[0]][1])) for one in names]
+
+
+def removal_by_id(table: Table, removal_id: str) -> Removal:
+    """One removal that is on record."""
+    pk = removal_key(removal_id)[0]
+    return removal_from_json(json.loads(records(table, [pk])[pk][1]))
+
+
+def _newest(table: Table, pks: Sequence[str], limit: int | None) -> Iterator[Item]:
+    """The items of some partitions, the greatest sort keys first."""
+    read = (table.query(pk, newest_first=True, at_most=limit and 2 * limit) for pk in pks)
+    return heapq.merge(*read, key=lambda item: str(item["sk"]), reverse=True)
 
 
 def _snapshot(text: str, marks: Marks | None, view: View) -> Snapshot:
@@ -87,6 +118,7 @@ def _snapshot(text: str, marks: Marks | None, view: View) -> Snapshot:
         text,
         superseded_by=marks.superseded_in(view) if marks else None,
         revoked_by=marks.revoked_in(view) if marks else None,
+        removed_at=marks.removed_at if marks else None,
     )
 
 
@@ -171,12 +203,7 @@ def newest_batches(
     table: Table, views: dict[str, View], limit: int | None, run_id: str | None, status: Status | None
 ) -> list[Batch]:
     """Batches of some datasets, newest first."""
-    sources = [f"BATCHES#{name}" for name in views] if run_id is None else [f"RUN#{fitting(run_id, 1_000)}"]
-    found = heapq.merge(
-        *(table.query(pk, newest_first=True, at_most=limit and 2 * limit) for pk in sources),
-        key=lambda item: str(item["sk"]),
-        reverse=True,
-    )
+    found = _newest(table, [f"BATCHES#{name}" for name in views] if run_id is None else [run_pk(run_id)], limit)
     ids = [item["id"] for item in islice((one for one in found if _fits(one, views, run_id, status)), limit)]
     return list(_batches(table, ids, views))
 

@@ -6,8 +6,9 @@ pk                       sk                                           what it is
 ``LAKE``                 ``DESIGN``                                   the number of this design
 ``HEADS``                ``=<dataset>``                               where a dataset's history ends; every decision moves it
 ``TURNS``                ``=<dataset>``                               which of its writers goes next, where several do
-``PLAN#<batch>#<token>`` ``<piece>``                                  a decision that did not fit into one transaction
+``PLAN#<dataset>#<token>`` ``<piece>``                                  a decision that did not fit into one transaction
 ``SNAPSHOT#<id>``        ``RECORD#<piece>``, ``MARKS``                its record, never changed; and what changes
+``SNAPSHOT#<id>``        ``CONDEMNED``                                its files are given up, and it may never be recorded
 ``LIVE#<dataset>``       ``<partition>#<commit>#<id>``                the same marks while it is live
 ``PAST#<dataset>``       ``<superseded by>#<partition>#<commit>#<id>``  the same marks when it is not any more
 ``SNAPSHOTS#<dataset>``  ``<time>#<id>``                              every snapshot, by the time it was recorded
@@ -17,6 +18,9 @@ pk                       sk                                           what it is
 ``COMMITS#<dataset>``    ``<time>``                                   every commit; times and numbers grow together
 ``SCHEMAS#<dataset>``    ``<commit>``                                 every schema version, by the commit that brought it
 ``SCHEMA#<dataset>#<n>`` ``RECORD#<piece>``                           its record
+``REMOVAL#<id>``         ``RECORD#<piece>``                           which files were given up
+``REMOVALS#<dataset>``   ``<time>#<id>``                              every removal, by its time
+``PINS``                 ``<id>#<piece>``                             registered pins
 ``OBJECTS#<folder>``     ``<name>``                                   the versions of one landing key, oldest first
 ``OLDER#<folder>``       ``<name><page>``                             its oldest versions, where one item cannot hold all
 ``WAITING#<dataset>``    ``<state>#<date>#<modified>#<key>#<version>``  a version that is pending, set aside or refused
@@ -47,7 +51,7 @@ from supply_lake.snapshots.records import Snapshot
 
 DESIGN = 1
 LAKE: Key = ("LAKE", "DESIGN")
-HEADS, PRINTS = "HEADS", "PRINTS"
+HEADS, PINS, PRINTS = "HEADS", "PINS", "PRINTS"
 PIECE_BYTES = 300_000
 _LONGEST_PK, _LONGEST_SK, _LONGEST_KEY_IN_SK = 1_900, 1_000, 850  # bytes; the service takes 2,048 and 1,024
 _BEFORE_1970 = 10**17  # microseconds; the year 0001 is not before it
@@ -158,6 +162,21 @@ def batch_key(batch_id: str) -> Key:
     return (f"BATCH#{batch_id}", f"RECORD#{0:04d}")
 
 
+def removal_key(removal_id: str) -> Key:
+    """Where the record of a removal begins."""
+    return (f"REMOVAL#{removal_id}", f"RECORD#{0:04d}")
+
+
+def condemned_key(snapshot_id: str) -> Key:
+    """Where it says that a snapshot may never be recorded."""
+    return (f"SNAPSHOT#{snapshot_id}", "CONDEMNED")
+
+
+def run_pk(run_id: str) -> str:
+    """The partition of a run's batches."""
+    return f"RUN#{fitting(run_id, _LONGEST_PK)}"
+
+
 def head_from(item: Item | None, dataset: str) -> Head:
     """An item as a head; the beginning of history without one."""
     return (
@@ -174,7 +193,8 @@ def head_from(item: Item | None, dataset: str) -> Head:
 class Marks:
     """What changes of a committed snapshot, and what it is found by.
 
-    ``revocations`` has the commits that revoked it (true), and those that took it back (false), oldest first.
+    ``revocations`` has the commits that revoked it (true), and those that took it back (false), oldest first. ``removed_at`` is
+    in microseconds. ``holds`` is 1 for what holds rows of others as they were; its record tells of which.
     """
 
     id: str
@@ -186,6 +206,8 @@ class Marks:
     seq: int
     superseded_by: int | None = None
     revocations: tuple[tuple[int, bool], ...] = ()
+    removed_at: int | None = None
+    holds: int = 0
     rev: int = 0
 
     @property
@@ -222,6 +244,8 @@ class Marks:
             "seq": self.seq,
             "superseded_by": self.superseded_by,
             "revocations": json.dumps(self.revocations) if self.revocations else None,
+            "removed_at": self.removed_at,
+            "holds": self.holds,
             "rev": self.rev,
         }
 
@@ -246,6 +270,7 @@ def marks_of(snapshot: Snapshot, commit: int, seq: int) -> Marks:
         commit=commit,
         seq=seq,
         superseded_by=snapshot.superseded_by,
+        holds=int(bool(snapshot.holds)),
     )
 
 
@@ -261,6 +286,8 @@ def marks_from(item: Item) -> Marks:
         seq=item["seq"],
         superseded_by=item.get("superseded_by"),
         revocations=tuple((number, revoked) for number, revoked in json.loads(item.get("revocations", "[]"))),
+        removed_at=item.get("removed_at"),
+        holds=item["holds"],
         rev=item["rev"],
     )
 

@@ -19,19 +19,23 @@ from dataclasses import dataclass, replace
 
 from supply_lake.snapshots.dynamo_items import (
     Marks,
-    fitting,
+    batch_key,
+    condemned_key,
     marks_from,
     marks_of,
     number_key,
     record_items,
     record_text,
+    removal_key,
+    run_pk,
     time_key,
 )
-from supply_lake.snapshots.dynamo_table import MOST_WRITES, Item, Lost, Table, Write, chunked, in_threads
+from supply_lake.snapshots.dynamo_table import MOST_WRITES, Item, Key, Lost, Table, Write, chunked, in_threads
 from supply_lake.snapshots.dynamo_versions import Document, change, packed
 from supply_lake.snapshots.ledger_rules import Row, identity
 from supply_lake.snapshots.record_text import batch_from, batch_text, snapshot_text
-from supply_lake.snapshots.records import Batch, snapshot_from_json
+from supply_lake.snapshots.records import Batch, Snapshot, snapshot_from_json
+from supply_lake.snapshots.removal import Removal, removal_from_json, removal_json
 from supply_lake.snapshots.schema_versions import SchemaVersion, version_from
 
 _AT_ONCE = 20  # snapshots of which the marks are read and written together
@@ -50,21 +54,40 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What was decided.
+    """What was decided: a batch, which may be a commit, or a removal.
 
-    ``batch`` is as it is stored, ``recorded_at`` is in microseconds. ``away`` has keys whose folders are to be compared again.
-    ``schema`` is a new version: its number, the object that brought it, its text.
+    ``batch`` and ``removal`` are as they are stored, ``recorded_at`` is in microseconds. ``away`` has keys whose folders are to
+    be compared again. ``schema`` is a new version: its number, the object that brought it, its text. ``condemned`` has ids of
+    snapshots that may never be recorded.
     """
 
-    batch: Batch
+    dataset: str
     seq: int
     recorded_at: int
+    batch: Batch | None = None
     superseded: tuple[str, ...] = ()
     revokes: tuple[str, ...] = ()
     reinstates: tuple[str, ...] = ()
     settlements: tuple[Settlement, ...] = ()
     away: tuple[str, ...] = ()
     schema: tuple[int, str, str] | None = None
+    removal: Removal | None = None
+    condemned: tuple[str, ...] = ()
+
+    @property
+    def commit(self) -> int | None:
+        """The number of the commit; ``None`` when it is none."""
+        return self.batch.commit if self.batch else None
+
+    @property
+    def snapshots(self) -> tuple[Snapshot, ...]:
+        """The batch's snapshots."""
+        return self.batch.snapshots if self.batch else ()
+
+    @property
+    def key(self) -> Key:
+        """Where the record begins that is there once it is carried out."""
+        return batch_key(self.batch.id) if self.batch else removal_key(self.removal.id if self.removal else "")
 
     def settle(self, document: Document) -> None:
         """Set what is decided of a document's versions, where it is not set yet."""
@@ -79,7 +102,9 @@ class Plan:
 
         They are the same when nothing is decided of it, or it is marked already.
         """
-        number = self.batch.commit or 0
+        number = self.commit or 0
+        if self.removal and marks.removed_at is None and marks.id in self.touched:
+            return replace(marks, removed_at=self.recorded_at)
         if marks.id in self.superseded and marks.superseded_by is None:
             marks = replace(marks, superseded_by=number)
         if max((at for at, _ in marks.revocations), default=0) >= number:
@@ -90,7 +115,8 @@ class Plan:
     @property
     def touched(self) -> list[str]:
         """Ids of earlier snapshots of which something is decided."""
-        return list(dict.fromkeys((*self.superseded, *self.reinstates, *self.revokes)))
+        given_up = (one.id for one in self.removal.snapshots) if self.removal else ()
+        return list(dict.fromkeys((*self.superseded, *self.reinstates, *self.revokes, *given_up)))
 
 
 # --- as items
@@ -99,8 +125,9 @@ class Plan:
 def plan_items(plan: Plan, pk: str) -> list[Item]:
     """The plan as items of one partition."""
     data = {
-        "batch": batch_text(plan.batch),
-        "snapshots": [snapshot_text(one) for one in plan.batch.snapshots],
+        "dataset": plan.dataset,
+        "batch": batch_text(plan.batch) if plan.batch else None,
+        "snapshots": [snapshot_text(one) for one in plan.snapshots],
         "seq": plan.seq,
         "recorded_at": plan.recorded_at,
         "superseded": plan.superseded,
@@ -109,6 +136,8 @@ def plan_items(plan: Plan, pk: str) -> list[Item]:
         "settlements": [(one.key, one.etag, one.size, one.values) for one in plan.settlements],
         "away": plan.away,
         "schema": plan.schema,
+        "removal": removal_json(plan.removal) if plan.removal else None,
+        "condemned": plan.condemned,
     }
     return record_items(pk, json.dumps(data, separators=(",", ":")), prefix="")
 
@@ -121,15 +150,18 @@ def load_plan(table: Table, pk: str) -> Plan | None:
     data = json.loads(record_text(items))
     snapshots = tuple(snapshot_from_json(json.loads(one)) for one in data["snapshots"])
     return Plan(
-        batch=batch_from(json.loads(data["batch"]), snapshots),
+        dataset=data["dataset"],
         seq=data["seq"],
         recorded_at=data["recorded_at"],
+        batch=batch_from(json.loads(data["batch"]), snapshots) if data["batch"] else None,
         superseded=tuple(data["superseded"]),
         revokes=tuple(data["revokes"]),
         reinstates=tuple(data["reinstates"]),
         settlements=tuple(Settlement(*one) for one in data["settlements"]),
         away=tuple(data["away"]),
         schema=tuple(data["schema"]) if data["schema"] else None,
+        removal=removal_from_json(data["removal"]) if data["removal"] else None,
+        condemned=tuple(data["condemned"]),
     )
 
 
@@ -138,39 +170,66 @@ def load_plan(table: Table, pk: str) -> Plan | None:
 
 def lasting(plan: Plan) -> list[Item]:
     """Items that are written once and never changed: records, and the ways to find them."""
-    batch, at = plan.batch, time_key(plan.recorded_at)
-    facts: Item = {"dataset": batch.dataset, "seq": plan.seq}
+    return [*_batch_items(plan), *_snapshot_items(plan), *_history(plan), *_removal_items(plan)]
+
+
+def _batch_items(plan: Plan) -> list[Item]:
+    batch = plan.batch
+    if batch is None:
+        return []
+    facts: Item = {"dataset": plan.dataset, "seq": plan.seq}
+    found_by = {
+        "sk": f"{time_key(plan.recorded_at)}#{batch.id}",
+        "id": batch.id,
+        "status": str(batch.status),
+        "run": batch.run_id,
+    }
     items = record_items(f"BATCH#{batch.id}", batch_text(batch), **facts)
-    found_by = {"sk": f"{at}#{batch.id}", "id": batch.id, "status": str(batch.status), "run": batch.run_id, **facts}
-    items.append({"pk": f"BATCHES#{batch.dataset}", **found_by})
+    items.append({"pk": f"BATCHES#{plan.dataset}", **found_by, **facts})
     if batch.run_id:
-        items.append({"pk": f"RUN#{fitting(batch.run_id, 1_000)}", **found_by})
-    for one in batch.snapshots:
-        items += record_items(f"SNAPSHOT#{one.id}", snapshot_text(one), **facts)
-        items.append({"pk": f"SNAPSHOTS#{batch.dataset}", "sk": f"{at}#{one.id}", "id": one.id, "seq": plan.seq})
-    return items + _history(plan)
+        items.append({"pk": run_pk(batch.run_id), **found_by, **facts})
+    return items
+
+
+def _snapshot_items(plan: Plan) -> list[Item]:
+    items: list[Item] = []
+    for one in plan.snapshots:
+        items += record_items(f"SNAPSHOT#{one.id}", snapshot_text(one), dataset=plan.dataset, seq=plan.seq)
+        sk = f"{time_key(plan.recorded_at)}#{one.id}"
+        items.append({"pk": f"SNAPSHOTS#{plan.dataset}", "sk": sk, "id": one.id, "seq": plan.seq})
+    return items
 
 
 def _history(plan: Plan) -> list[Item]:
-    batch = plan.batch
-    if batch.commit is None:
+    batch, number = plan.batch, plan.commit
+    if batch is None or number is None:
         return []
-    commit: Item = {"number": batch.commit, "batch": batch.id, "reason": batch.reason, "by": batch.by, "seq": plan.seq}
-    items = [{"pk": f"COMMITS#{batch.dataset}", "sk": time_key(plan.recorded_at), "at": plan.recorded_at, **commit}]
+    commit: Item = {"number": number, "batch": batch.id, "reason": batch.reason, "by": batch.by, "seq": plan.seq}
+    items = [{"pk": f"COMMITS#{plan.dataset}", "sk": time_key(plan.recorded_at), "at": plan.recorded_at, **commit}]
     if plan.schema:
-        number, by, text = plan.schema
-        facts: Item = {"number": number, "commit": batch.commit, "at": plan.recorded_at, "object": by}
-        items.append({"pk": f"SCHEMAS#{batch.dataset}", "sk": number_key(batch.commit), **facts})
-        items += record_items(f"SCHEMA#{batch.dataset}#{number}", text)
+        version, by, text = plan.schema
+        facts: Item = {"number": version, "commit": number, "at": plan.recorded_at, "object": by}
+        items.append({"pk": f"SCHEMAS#{plan.dataset}", "sk": number_key(number), **facts})
+        items += record_items(f"SCHEMA#{plan.dataset}#{version}", text)
     return items
+
+
+def _removal_items(plan: Plan) -> list[Item]:
+    if plan.removal is None:
+        return []
+    name, facts = plan.removal.id, {"dataset": plan.dataset, "seq": plan.seq}
+    text = json.dumps(removal_json(plan.removal), separators=(",", ":"))
+    found_by = {"pk": f"REMOVALS#{plan.dataset}", "sk": f"{time_key(plan.recorded_at)}#{name}", "id": name, **facts}
+    condemned = ({"pk": pk, "sk": sk, "removal": name} for pk, sk in map(condemned_key, plan.condemned))
+    return [*record_items(removal_key(name)[0], text, dataset=plan.dataset), found_by, *condemned]
 
 
 def births(plan: Plan) -> list[Atom]:
     """The first marks of the commit's own snapshots."""
-    number = plan.batch.commit
+    number = plan.commit
     if number is None:
         return []
-    own = (marks_of(one, number, plan.seq) for one in plan.batch.snapshots)
+    own = (marks_of(one, number, plan.seq) for one in plan.snapshots)
     return [(one.id, replace(one, rev=0).replaced_by(one)) for one in own]
 
 
@@ -193,7 +252,7 @@ def carry_out(table: Table, plan: Plan, forget: Callable[[Sequence[str]], None])
     :param forget: has the folders of some keys compared again by the next listing
     """
     table.put_many(lasting(plan))
-    own = [one.id for one in plan.batch.snapshots] if plan.batch.commit is not None else []
+    own = [one.id for one in plan.snapshots] if plan.commit is not None else []
     for ids in chunked((*own, *plan.touched), _AT_ONCE * _AT_ONCE):
         _mark(table, plan, ids)
     change(table, {one.key for one in plan.settlements}, plan.settle)

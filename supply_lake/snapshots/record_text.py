@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from supply_lake.quality.verdict import verdict_from_json, verdict_json
+from supply_lake.snapshots.micros import from_micros
 from supply_lake.snapshots.records import (
     Batch,
     Kind,
@@ -55,9 +56,14 @@ def batch_text(batch: Batch) -> str:
     )
 
 
-def snapshot_from(record: str | bytes, superseded_by: int | None, revoked_by: int | None) -> Snapshot:
+def snapshot_from(record: str, superseded_by: int | None, revoked_by: int | None, removed_at: int | None) -> Snapshot:
     """The inverse of ``snapshot_text``, with the marks that came after it was written."""
-    return replace(snapshot_from_json(json.loads(record)), superseded_by=superseded_by, revoked_by=revoked_by)
+    return replace(
+        snapshot_from_json(json.loads(record)),
+        superseded_by=superseded_by,
+        revoked_by=revoked_by,
+        removed_at=None if removed_at is None else from_micros(removed_at),
+    )
 
 
 def batch_from(data: dict[str, Any], parts: tuple[Snapshot, ...]) -> Batch:

@@ -14,30 +14,19 @@ from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
-from supply_lake.snapshots.commit_rules import Head, committed, looked_at, superseded, with_schema
+from supply_lake.snapshots.commit_rules import committed, looked_at, superseded, with_schema
 from supply_lake.snapshots.record_text import batch_text, snapshot_text
 from supply_lake.snapshots.records import Batch, Snapshot
+from supply_lake.snapshots.sql_datasets import lock_dataset
 from supply_lake.snapshots.sql_history import batch_by_id
 from supply_lake.snapshots.sql_ledger import chunks
+from supply_lake.snapshots.sql_removals import refuse_condemned
 from supply_lake.snapshots.sql_schema import batches, commits, datasets, is_live, snapshots
 from supply_lake.snapshots.sql_settle import move, refuse, refuse_moved, settle
 from supply_lake.snapshots.sql_versions import next_version
 from supply_lake.snapshots.store import Proposal, TakenUp
 from supply_lake.storage.object_store import ObjectVersion
-
-
-def lock_dataset(connection: sa.Connection, dataset: str) -> Head:
-    """Hold the dataset against other commits until the transaction ends."""
-    connection.execute(_insert_if_absent(connection.dialect.name).values(dataset=dataset).on_conflict_do_nothing())
-    query = sa.select(datasets.c.last_commit, datasets.c.last_committed_at, datasets.c.answered_until)
-    row = connection.execute(query.where(datasets.c.dataset == dataset).with_for_update()).one()
-    return Head(*row)
-
-
-def _insert_if_absent(dialect: str) -> postgresql.Insert | sqlite.Insert:
-    return postgresql.insert(datasets) if dialect == "postgresql" else sqlite.insert(datasets)
 
 
 def commit(connection: sa.Connection, proposal: Proposal, now: int) -> Batch:
@@ -48,6 +37,7 @@ def commit(connection: sa.Connection, proposal: Proposal, now: int) -> Batch:
     if stored is not None:
         return stored
     refuse(connection, batch, proposal.objects, proposal.taken_up)
+    refuse_condemned(connection, batch.snapshots)
     live = _live_in(connection, batch.dataset, looked_at(proposal))
     named = _live_among(connection, batch.dataset, proposal.supersedes)
     gone = superseded(proposal, head.last_commit, live, named)
@@ -69,6 +59,8 @@ def commit(connection: sa.Connection, proposal: Proposal, now: int) -> Batch:
     _mark(connection, batch.dataset, proposal.reinstates, revoked_by=None)
     _mark(connection, batch.dataset, proposal.revokes, revoked_by=number)
     _write_snapshots(connection, batch.snapshots, time)
+    for snapshot in batch.snapshots:
+        _mark(connection, batch.dataset, snapshot.holds, held_by=snapshot.id)
     settle(connection, batch, proposal.objects, number, now)
     move(connection, proposal.moved)
     connection.execute(
@@ -86,6 +78,7 @@ def record(
     if stored is not None:
         return stored
     refuse_moved(connection, taken_up)
+    refuse_condemned(connection, batch.snapshots)
     _write_batch(connection, batch, now)
     _write_snapshots(connection, batch.snapshots, now)
     settle(connection, batch, objects, None, now)
@@ -113,7 +106,7 @@ def _live_of(dataset: str) -> sa.Select[tuple[str, dt.date]]:
     return query.where(snapshots.c.dataset == dataset, is_live)
 
 
-def _mark(connection: sa.Connection, dataset: str, ids: Sequence[str], **marks: int | None) -> None:
+def _mark(connection: sa.Connection, dataset: str, ids: Sequence[str], **marks: int | str | None) -> None:
     for chunk in chunks(ids):
         connection.execute(
             sa.update(snapshots).where(snapshots.c.dataset == dataset, snapshots.c.id.in_(chunk)).values(**marks)

@@ -16,9 +16,9 @@ from supply_lake.snapshots.micros import from_micros
 from supply_lake.snapshots.record_text import batch_from, snapshot_from
 from supply_lake.snapshots.records import Batch, Commit, Snapshot, Status
 from supply_lake.snapshots.sql_ledger import chunks
-from supply_lake.snapshots.sql_schema import batches, commits, datasets, is_live, snapshots
+from supply_lake.snapshots.sql_schema import batches, commits, datasets, is_held, is_live, snapshots
 
-_SNAPSHOT = (snapshots.c.record, snapshots.c.superseded_by, snapshots.c.revoked_by)
+_SNAPSHOT = (snapshots.c.record, snapshots.c.superseded_by, snapshots.c.revoked_by, snapshots.c.removed_at)
 
 
 def last_commit(connection: sa.Connection, dataset: str) -> int:
@@ -108,10 +108,11 @@ def snapshot_by_id(connection: sa.Connection, snapshot_id: str) -> Snapshot | No
 
 
 def live_of_landing_date(connection: sa.Connection, dataset: str, landing_date: dt.date) -> list[Snapshot]:
-    """Live snapshots of batches of one landing date, by partition, commit and id."""
+    """Snapshots of batches of one landing date whose rows are live, by partition, commit and id."""
     s = snapshots.c
-    query = sa.select(*_SNAPSHOT).where(s.dataset == dataset, is_live, s.landing_date == landing_date)
-    return _snapshots(connection, query.order_by(s.partition_date, s.commit_number, s.id))
+    query = sa.select(*_SNAPSHOT).where(s.dataset == dataset, sa.or_(is_live, is_held), s.landing_date == landing_date)
+    found = _snapshots(connection, query.order_by(s.partition_date, s.commit_number, s.id))
+    return [one for one in found if not one.holds]
 
 
 def newest_batches(
