@@ -499,7 +499,7 @@ def test_requests_and_units_are_those_that_the_docs_tell(dynamo: DynamoStore, bi
     thousand = [version(f"{n}.csv", f"{n:032}") for n in range(1_000)]
     dynamo.register([entry(one) for one in thousand])
     many = bill(lambda: dynamo.commit(proposal(*DAYS, objects=thousand)))
-    assert many[0] == pytest.approx(75, abs=2)
+    assert many[0] == pytest.approx(75, abs=5)
     assert many[2] == pytest.approx(15_000, rel=0.1)
     live = bill(lambda: dynamo.live("orders"))
     assert (live[0], live[1]) == (6, pytest.approx(250, rel=0.05))
