@@ -15,7 +15,7 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import EndpointConnectionError
 
-from supply_lake.errors import AlreadyPublished, CommitConflict, SettingsError, StoreUnavailable
+from supply_lake.errors import AlreadyPublished, CommitConflict, SettingsError, StoreUnavailable, VersionRemoved
 from supply_lake.landing.ledger import ObjectState
 from supply_lake.snapshots import dynamo_connect
 from supply_lake.snapshots.dynamo_connect import connect
@@ -41,6 +41,7 @@ from supply_lake_tests.snapshots.made_up import (
 )
 from supply_lake_tests.snapshots.opening import open_now
 from supply_lake_tests.snapshots.test_store_crashes import mended
+from supply_lake_tests.snapshots.test_store_upkeep import pin, removal
 
 pytestmark = pytest.mark.integration
 DAYS = [DAY - dt.timedelta(days=n) for n in range(250)]
@@ -302,6 +303,36 @@ def test_promise_2_a_dataset_that_takes_an_object_over_from_another_publishes_it
     assert [found.dataset for found in store.objects()] == ["sales"]
     with pytest.raises(AlreadyPublished):
         store.commit(proposal(DAY, objects=[one]))
+
+
+def test_p7_a_pin_that_comes_while_files_are_being_given_up_keeps_them(open_dynamo: Callable[..., DynamoStore]) -> None:
+    store, other = open_dynamo(), open_dynamo()
+    one = store.commit(proposal(DAY)).snapshots[0]
+    store.commit(proposal(DAY, supersedes=(one.id,)))
+
+    def pin_it(operation: str, _: Any) -> None:
+        if operation == "TransactWriteItems" and not other.pins():
+            pin(other, 1)
+
+    with between(store, pin_it):
+        assert store.remove(removal(one, until=2)).empty
+    assert (store.snapshot(one.id).removed_at, store.removals()) == (None, [])
+
+
+def test_p7_files_that_are_given_up_while_a_pin_comes_are_told_and_the_pin_is_taken_back(
+    open_dynamo: Callable[..., DynamoStore],
+) -> None:
+    store, other = open_dynamo(), open_dynamo()
+    one = store.commit(proposal(DAY)).snapshots[0]
+    store.commit(proposal(DAY, supersedes=(one.id,)))
+
+    def remove_it(operation: str, _: Any) -> None:
+        if operation == "BatchWriteItem" and not other.removals():
+            other.remove(removal(one, until=2))
+
+    with between(store, remove_it), pytest.raises(VersionRemoved):
+        pin(store, 1)
+    assert store.pins() == []
 
 
 # --- faults
