@@ -1,7 +1,8 @@
 """An S3 server out of a Python package (ministack), for tests that talk to one.
 
 It is right about everything that the object store needs: conditional PUT and GET, ranges, multipart uploads, listings in pages,
-encoded keys. It takes any credentials, so refusals cannot be tested on it.
+encoded keys. And about what the DynamoDB store needs: transactions with conditions and tokens, pages of 1 MB, items of 400 KB; of
+reads by key it tells too few consumed units. It takes any credentials, so refusals cannot be tested on it.
 """
 
 from __future__ import annotations

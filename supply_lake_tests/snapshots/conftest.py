@@ -14,6 +14,8 @@ SERVERS = [pytest.param(name, marks=pytest.mark.integration) for name in ("postg
 
 EVERY_WAY = ["sqlite", *SERVERS, pytest.param("dynamodb, planned", marks=pytest.mark.integration)]
 """With DynamoDB twice: decisions that fit into one transaction, and decisions that don't."""
+in_sql = pytest.mark.parametrize("store_url", EVERY_WAY[:2], indirect=True)
+in_dynamodb = pytest.mark.parametrize("store_url", EVERY_WAY[2:], indirect=True)
 every_way = pytest.mark.parametrize("store_url", EVERY_WAY, indirect=True)
 
 
