@@ -19,7 +19,8 @@ from supply_lake.errors import SettingsError
 
 PREFIX = "SUPPLY_LAKE_"
 _STORE_SCHEMES = ("s3", "gs", "az", "file")
-_METADATA_SCHEMES = ("sqlite", "postgresql", "postgresql+psycopg", "dynamodb")
+_SQL_SCHEMES = ("sqlite", "postgresql", "postgresql+psycopg")
+_METADATA_SCHEMES = (*_SQL_SCHEMES, "dynamodb")
 _SECRET_PARAMETER = re.compile(r"([?&][a-z]*password=)[^&#]*")
 _CRON = re.compile(r"@(hourly|daily|weekly|monthly|yearly)|[\d*/,\-A-Za-z#?L]+( [\d*/,\-A-Za-z#?L]+){4}")
 _READ_ELSEWHERE = {"DEBUG"}  # by the command, before it reads settings
@@ -226,7 +227,7 @@ def _iceberg(env: Mapping[str, str], home: Path) -> str:
     if value.lower() == "on":
         return f"sqlite:///{home / 'iceberg.sqlite'}"
     scheme, separator, rest = value.partition("://")
-    if not separator or scheme not in _METADATA_SCHEMES:
+    if not separator or scheme not in _SQL_SCHEMES:
         raise SettingsError(
             f"{PREFIX}ICEBERG={redacted(value)} is neither on nor off, nor the URL of an SQL catalog; "
             "give on, sqlite:///path or postgresql://user@host/database"
