@@ -34,7 +34,7 @@ from supply_lake.query.diff import Comparison, Rows, key_of
 from supply_lake.query.formats import json_value
 from supply_lake.query.live_set import LiveSet
 from supply_lake.query.worker import Worker
-from supply_lake.snapshots.records import Commit, Snapshot
+from supply_lake.snapshots.records import Commit, Kind, Snapshot
 from supply_lake.snapshots.removal import require_files
 from supply_lake.snapshots.schema_versions import SchemaVersion, change_json
 from supply_lake.snapshots.store import MetadataStore
@@ -221,10 +221,11 @@ def changes(
 ) -> pa.RecordBatchReader:
     """Every change that these commits made, commit by commit, as a stream of ``commit``, ``committed_at`` and what rows have.
 
-    All of it has one schema, whatever the commits did to columns.
+    All of it has one schema, whatever the commits did to columns. Compactions changed no row, and are not read.
 
     :param commits: in order
     :param known: snapshot id → its record
+    :raises VersionRemoved: ``gc`` removed files that a commit superseded or added
     """
     batches = _feed(stores, spec, commits, known, key)
     first = next(batches, None)
@@ -241,10 +242,12 @@ def _feed(
     key: Sequence[str] | None,
 ) -> Iterator[pa.RecordBatch]:
     """The batches, an empty one before those of each commit."""
+    commits = [one for one in commits if not all(known(added).kind is Kind.COMPACT for added in one.added)]
     touched = {one: known(one) for commit in commits for one in (*commit.superseded, *commit.added)}
+    for commit in commits:
+        require_files(spec.name, commit.number - 1, [touched[one] for one in commit.superseded])
+        require_files(spec.name, commit.number, [touched[one] for one in commit.added])
     snapshots = [one for one in touched.values() if one.files]
-    for one in snapshots:
-        require_files(spec.name, one.commit or 0, [one])
     if not snapshots:
         return
     with engine.opened(stores, [spec.name]) as opened, opened.told():
