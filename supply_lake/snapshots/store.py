@@ -111,8 +111,8 @@ class MetadataStore(Protocol):
         registered again.
         """
 
-    def prefix_fingerprints(self) -> dict[str, int]:
-        """Fingerprint of every landing folder as it was when last listed and entered whole."""
+    def prefix_fingerprints(self, prefixes: Sequence[str] = ("",)) -> dict[str, int]:
+        """Fingerprints of the landing folders that begin with one of these, as they were when last listed and entered whole."""
 
     def set_prefix_fingerprints(self, fingerprints: dict[str, int]) -> None:
         """Remember that these folders' listings are entered whole."""

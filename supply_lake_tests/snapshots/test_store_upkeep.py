@@ -14,7 +14,10 @@ from supply_lake.snapshots.removal import Given, Removal, Stray
 from supply_lake.snapshots.store import MetadataStore, Proposal
 from supply_lake.storage.layout import new_snapshot_id
 from supply_lake.storage.object_store import ObjectVersion
+from supply_lake_tests.snapshots.conftest import every_way
 from supply_lake_tests.snapshots.made_up import DAY, NEXT_DAY, NOON, SECOND, Clock, batch, entry, proposal, version
+
+pytestmark = every_way
 
 
 def publish(store: MetadataStore, *objects: ObjectVersion) -> Snapshot:
