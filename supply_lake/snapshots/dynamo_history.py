@@ -67,10 +67,12 @@ def marked_snapshots(table: Table, view: View, marks: Iterable[Marks]) -> list[S
 
 
 def latest(table: Table, dataset: str, view: View, partition: dt.date | None) -> Snapshot | None:
-    """The live snapshot of the newest commit that has one; of several, the one of the latest partition."""
+    """The live snapshot with the newest rows; of several, the one of the latest partition. A compaction makes no row newer."""
     marks = live_marks(table, dataset, view, view.number, partition)
-    newest = max(marks, key=lambda one: (one.commit, one.partition, one.id), default=None)
-    return None if newest is None else marked_snapshots(table, view, [newest])[0]
+    marks.sort(key=lambda one: (one.commit, one.partition, one.id), reverse=True)
+    certain = next((number for number, one in enumerate(marks, 1) if not one.holds), None)  # what comes after has older rows
+    found = marked_snapshots(table, view, marks[:certain])
+    return max(found, key=lambda one: (one.arrived_at, one.partition, one.id), default=None)
 
 
 def live_partitions(table: Table, dataset: str, view: View) -> list[dt.date]:

@@ -85,13 +85,19 @@ def live_partitions(connection: sa.Connection, dataset: str) -> list[dt.date]:
 
 
 def latest(connection: sa.Connection, dataset: str, partition: dt.date | None) -> Snapshot | None:
-    """The live snapshot of the newest commit that has one; of several, the one of the latest partition."""
+    """The live snapshot with the newest rows; of several, the one of the latest partition. A compaction makes no row newer."""
     s = snapshots.c
     query = sa.select(*_SNAPSHOT).where(s.dataset == dataset, is_live)
     if partition is not None:
         query = query.where(s.partition_date == partition)
-    newest = query.order_by(s.commit_number.desc(), s.partition_date.desc(), s.id.desc()).limit(1)
-    return next(iter(_snapshots(connection, newest)), None)
+    newest = query.order_by(s.commit_number.desc(), s.partition_date.desc(), s.id.desc())
+    found: list[Snapshot] = []
+    with connection.execute(newest.execution_options(yield_per=16)) as rows:
+        for row in rows:
+            found.append(_snapshot(*row))
+            if not found[-1].holds:  # whatever comes after it has older rows
+                break
+    return max(found, key=lambda one: (one.arrived_at, one.partition, one.id), default=None)
 
 
 def newest_snapshots(connection: sa.Connection, dataset: str, limit: int | None) -> list[Snapshot]:

@@ -205,7 +205,10 @@ class MetadataStore(Protocol):
         """The partition dates that have a live snapshot, oldest first."""
 
     def latest(self, dataset: str, partition: dt.date | None = None) -> Snapshot | None:
-        """The live snapshot of the newest commit that has one; of several, that of the latest partition."""
+        """The live snapshot with the newest rows; of several, that of the latest partition.
+
+        A compaction makes no row newer: what it wrote counts by ``arrived_at``.
+        """
 
     def snapshots(self, dataset: str, limit: int | None = None) -> list[Snapshot]:
         """All snapshot records of the dataset whatever their status, newest first."""
@@ -257,6 +260,7 @@ class MetadataStore(Protocol):
         A pin of this id that is registered already is handed back as stored.
 
         :raises UnknownCommit: a dataset has no such commit (0, the empty beginning, is one)
+        :raises VersionRemoved: files of what was live at a commit were removed already
         :raises VersionRemoved: files of such a commit were removed already
         """
 
