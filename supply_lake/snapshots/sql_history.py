@@ -94,7 +94,7 @@ def latest(connection: sa.Connection, dataset: str, partition: dt.date | None) -
     found: list[Snapshot] = []
     with connection.execute(newest.execution_options(yield_per=16)) as rows:
         for row in rows:
-            found.append(_snapshot(*row))
+            found.append(snapshot_from(*row))
             if not found[-1].holds:  # whatever comes after it has older rows
                 break
     return max(found, key=lambda one: (one.arrived_at, one.partition, one.id), default=None)
