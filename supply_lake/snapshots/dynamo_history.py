@@ -13,7 +13,7 @@ import datetime as dt
 import heapq
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import islice, takewhile
 
 from supply_lake.snapshots.dynamo_items import (
     Marks,
@@ -69,9 +69,11 @@ def marked_snapshots(table: Table, view: View, marks: Iterable[Marks]) -> list[S
 def latest(table: Table, dataset: str, view: View, partition: dt.date | None) -> Snapshot | None:
     """The live snapshot with the newest rows; of several, the one of the latest partition. A compaction makes no row newer."""
     marks = live_marks(table, dataset, view, view.number, partition)
-    marks.sort(key=lambda one: (one.commit, one.partition, one.id), reverse=True)
-    certain = next((number for number, one in enumerate(marks, 1) if not one.holds), None)  # what comes after has older rows
-    found = marked_snapshots(table, view, marks[:certain])
+    newest = sorted(marks, key=lambda one: (one.commit, one.partition, one.id), reverse=True)
+    compacted = list(takewhile(lambda one: one.holds, newest))
+    found = marked_snapshots(
+        table, view, newest[: len(compacted) + 1]
+    )  # whatever comes after the first of its own has older rows
     return max(found, key=lambda one: (one.arrived_at, one.partition, one.id), default=None)
 
 
