@@ -9,7 +9,15 @@
     ├── NotFound                    no such thing in this lake
     │   ├── UnknownDataset
     │   ├── UnknownSnapshot
-    │   └── UnknownCommit
+    │   ├── UnknownCommit
+    │   ├── UnknownToken
+    │   └── UnknownWebhook
+    ├── AccessError                 the service lets nobody by who may not, asks too much, or is too slow
+    │   ├── Unauthenticated         no token came, or one that opens nothing
+    │   ├── Forbidden               the token grants something else
+    │   ├── TooManyRequests         more than the token's share; wait, and ask again
+    │   ├── TooLarge                the request is larger than the service takes
+    │   └── TooSlow                 the request did not come in time
     ├── ObjectError                 one landed object cannot be used; its neighbours go on
     │   ├── ObjectGone              it vanished between discovery and reading
     │   ├── ObjectChanged           other bytes stand under its key now
@@ -71,6 +79,52 @@ class UnknownSnapshot(NotFound):
 
 class UnknownCommit(NotFound):
     """The dataset has no such commit."""
+
+
+class UnknownToken(NotFound):
+    """No token has this id."""
+
+
+class UnknownWebhook(NotFound):
+    """The dataset has no webhook of this id."""
+
+
+class AccessError(SupplyLakeError):
+    """The service does not let this request by."""
+
+    http_status = 403
+
+
+class Unauthenticated(AccessError):
+    """No token came with the request, or one that opens nothing."""
+
+    http_status = 401
+
+
+class Forbidden(AccessError):
+    """Whoever asks is known, and may not do this."""
+
+
+class TooManyRequests(AccessError):
+    """More requests than one token, or one address, may make. ``wait`` is in seconds."""
+
+    http_status = 429
+
+    def __init__(self, sentence: str, wait: float = 1.0) -> None:
+        super().__init__(sentence)
+        self.wait = wait
+
+
+class TooLarge(AccessError):
+    """The request's body is larger than the service takes."""
+
+    http_status = 413
+
+
+class TooSlow(AccessError):
+    """The request's body did not come in time."""
+
+    http_status = 408
 
 
 class ObjectError(SupplyLakeError):

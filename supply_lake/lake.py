@@ -27,7 +27,7 @@ from supply_lake.landing.write import land, land_records, land_stream
 from supply_lake.query import engine
 from supply_lake.query.engine import Answer, View
 from supply_lake.query.live_set import live_set, one_snapshot
-from supply_lake.query.rejects import By, Outcome, Which, reasons_sql, summary_sql
+from supply_lake.query.rejects import By, Outcome, RejectPlace, Which, reasons_sql, summary_sql
 from supply_lake.query.schemas import DatasetSchema
 from supply_lake.settings import Settings
 from supply_lake.snapshots.records import Batch, Snapshot
@@ -114,7 +114,7 @@ class Lake:
             rows=sum(one.rows_total for one in live),
             bytes=sum(one.bytes for one in live),
             pending=pending,
-            late=_late(spec, last.committed_at if last else None),
+            late=late_by(spec, last.committed_at if last else None),
         )
 
     def snapshots(self, name: str, *, limit: int | None = None) -> list[Snapshot]:
@@ -172,6 +172,20 @@ class Lake:
         :raises UnknownSnapshot: the dataset has no such snapshot, or it holds no rows
         :raises QueryError: a column is not there, or the condition cannot be used
         """
+        with self.rows(name, as_of=as_of, commit=commit, snapshot_id=snapshot_id, columns=columns, where=where) as answer:
+            return answer.table()
+
+    def rows(
+        self,
+        name: str,
+        *,
+        as_of: dt.datetime | None = None,
+        commit: int | None = None,
+        snapshot_id: str | None = None,
+        columns: Sequence[str] | None = None,
+        where: str | None = None,
+    ) -> AbstractContextManager[Answer]:
+        """As ``read``, as a stream of record batches, for the length of a ``with`` block."""
         self._spec(name)
         metadata = self.stores.metadata
         if sum(value is not None for value in (as_of, commit, snapshot_id)) > 1:
@@ -181,8 +195,7 @@ class Lake:
             view = View(lambda _: one_snapshot(metadata, name, snapshot_id), view.rejects)
         listed = ", ".join(map(identifier, columns)) if columns is not None else "*"
         condition = f"\nWHERE (\n{where}\n)" if where else ""
-        with engine.run(self.stores, f"SELECT {listed} FROM {identifier(name)}{condition}", view) as answer:
-            return answer.table()
+        return engine.run(self.stores, f"SELECT {listed} FROM {identifier(name)}{condition}", view)
 
     def query(self, sql: str, *, as_of: dt.datetime | None = None) -> pa.Table:
         """The answer to a query; every dataset is a table (see ``supply_lake.query.tables``).
@@ -232,10 +245,11 @@ class Lake:
         snapshot_id: str | None = None,
         limit: int | None = None,
         offset: int = 0,
+        after: RejectPlace | None = None,
     ) -> AbstractContextManager[Answer]:
-        """As ``rejects``, as a stream."""
+        """As ``rejects``, as a stream; ``after`` is where the page before ended."""
         view = self._rejects_view(name, snapshot_id)
-        return engine.run(self.stores, reasons_sql(name, which, limit=limit, offset=offset), view)
+        return engine.run(self.stores, reasons_sql(name, which, limit=limit, offset=offset, after=after), view)
 
     def rejects_summary(
         self,
@@ -361,7 +375,8 @@ class Lake:
         return self.stores.registry.get(name)
 
 
-def _late(spec: DatasetSpec, committed_at: dt.datetime | None) -> dt.timedelta | None:
+def late_by(spec: DatasetSpec, committed_at: dt.datetime | None) -> dt.timedelta | None:
+    """How long ago what was committed at this time went stale; ``None`` when it did not, or never could."""
     if spec.freshness is None or committed_at is None:
         return None
     late = dt.datetime.now(dt.UTC) - committed_at - dt.timedelta(hours=spec.freshness.max_age_hours)

@@ -31,6 +31,10 @@ _LIMITS = {
     "hot_days": (0, 3_660),
     "memory_bytes": (64 * 1024**2, math.inf),
     "threads": (0, 1_024),
+    "rate_per_second": (1, math.inf),
+    "max_request_bytes": (1_024, math.inf),
+    "request_seconds": (0.1, 86_400),
+    "link_seconds": (1, 7 * 86_400),
 }
 """Least and greatest value of each number; below and above, nothing would ever be read, or nothing would work."""
 
@@ -41,6 +45,7 @@ class Settings:
 
     ``landing``, ``lake`` and ``rejects`` are absolute local paths or object store URLs (``s3://bucket/prefix``).
     ``metadata`` is an SQLAlchemy URL. ``alert_url`` is a webhook that takes JSON, or empty. Sizes are bytes, times are seconds.
+    ``access`` (an SQLAlchemy URL), ``audit`` and what stands below ``rate_per_second`` are those of the service alone.
     """
 
     home: Path
@@ -49,6 +54,8 @@ class Settings:
     rejects: str
     metadata: str
     datasets: Path
+    access: str
+    audit: Path
     query: str = "duckdb"
     catalog: str = "none"
     max_objects_per_run: int = 2_000
@@ -60,6 +67,14 @@ class Settings:
     memory_bytes: int = 1024**3
     threads: int = 0
     alert_url: str = ""
+    rate_per_second: int = 200
+    max_request_bytes: int = 256 * 1024**2
+    request_seconds: float = 30.0
+    link_seconds: int = 900
+    oidc_issuer: str = ""
+    oidc_audience: str = ""
+    oidc_jwks: str = ""
+    oidc_claim: str = "scope"
 
     @staticmethod
     def from_env(env: Mapping[str, str] | None = None) -> Settings:
@@ -72,6 +87,7 @@ class Settings:
         _refuse_misspelt(env)
         home = Path(_get(env, "HOME") or ".lake").expanduser().absolute()
         lake = _location(env, "LAKE", home / "lake")
+        metadata = _metadata(env, home)
         numbers = {
             field.name: _number(env, field.name, field.default)
             for field in fields(Settings)
@@ -82,11 +98,14 @@ class Settings:
             landing=_location(env, "LANDING", home / "landing"),
             lake=lake,
             rejects=_location(env, "REJECTS", _sibling(lake, "rejects")),
-            metadata=_metadata(env, home),
+            metadata=metadata,
             datasets=Path(_get(env, "DATASETS") or _packaged_datasets()).expanduser().absolute(),
+            access=_access(env, metadata, home),
+            audit=Path(_get(env, "AUDIT") or home / "audit.jsonl").expanduser().absolute(),
             query=_choice(env, "QUERY", ("duckdb",)),
             catalog=_choice(env, "CATALOG", ("none",)),
             alert_url=_get(env, "ALERT_URL"),
+            **_provider(env),  # type: ignore[arg-type]
             **numbers,  # type: ignore[arg-type]
         )
 
@@ -143,14 +162,38 @@ def _sibling(lake: str, name: str) -> str:
     return urlunsplit(parts._replace(path=f"{parent}/{name}"))
 
 
+def _access(env: Mapping[str, str], metadata: str, home: Path) -> str:
+    """The metadata store, where it is an SQL database."""
+    if _get(env, "ACCESS"):
+        return _database(env, "ACCESS", "")
+    return metadata if metadata.partition("://")[0] in _METADATA_SCHEMES else f"sqlite:///{home / 'access.sqlite'}"
+
+
+def _provider(env: Mapping[str, str]) -> dict[str, str]:
+    """The identity provider: all that is needed of it, or nothing."""
+    given = {name: _get(env, name.upper()) for name in ("oidc_issuer", "oidc_audience", "oidc_jwks")}
+    missing = [name for name, value in given.items() if not value]
+    if missing and len(missing) < len(given):
+        raise SettingsError(f"{PREFIX}{missing[0].upper()} is not set, and a JWT cannot be checked without it; set it too")
+    if given["oidc_jwks"] and not given["oidc_jwks"].startswith(("https://", "http://127.0.0.1:", "http://localhost:")):
+        raise SettingsError(
+            f"{PREFIX}OIDC_JWKS={given['oidc_jwks']} is no https:// URL; keys that anyone may change prove nothing"
+        )
+    return {**given, "oidc_claim": _get(env, "OIDC_CLAIM") or "scope"}
+
+
 def _metadata(env: Mapping[str, str], home: Path) -> str:
-    value = _get(env, "METADATA") or f"sqlite:///{home / 'metadata.sqlite'}"
+    return _database(env, "METADATA", f"sqlite:///{home / 'metadata.sqlite'}")
+
+
+def _database(env: Mapping[str, str], name: str, default: str) -> str:
+    value = _get(env, name) or default
     scheme = value.partition("://")[0]
     if scheme == "postgresql":
         return "postgresql+psycopg" + value[len(scheme) :]
     if scheme not in _METADATA_SCHEMES:
         raise SettingsError(
-            f"{PREFIX}METADATA={redacted(value)} has the scheme {scheme!r}; "
+            f"{PREFIX}{name}={redacted(value)} has the scheme {scheme!r}; "
             "give sqlite:///path or postgresql://user@host/database"
         )
     return value

@@ -28,6 +28,8 @@ from supply_lake.cli.quarantine import replay, revoke
 from supply_lake.cli.query import query
 from supply_lake.cli.rejects import rejects
 from supply_lake.cli.schema import schema
+from supply_lake.cli.serve import serve
+from supply_lake.cli.token import token
 from supply_lake.cli.verify import verify
 from supply_lake.errors import SupplyLakeError
 
@@ -58,6 +60,8 @@ class _InOrder(click.Group):
         revoke,
         verify,
         objects,
+        serve,
+        token,
     ],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog="Settings are environment variables SUPPLY_LAKE_*; with none set, everything lies under .lake/.",

@@ -18,6 +18,7 @@ from supply_lake.snapshots import sql_commit, sql_history, sql_ledger, sql_schem
 from supply_lake.snapshots.records import Batch, Commit, Snapshot, Status
 from supply_lake.snapshots.schema_versions import SchemaVersion
 from supply_lake.snapshots.sql_database import Database
+from supply_lake.snapshots.sql_pages import SqlPages
 from supply_lake.snapshots.sql_register import register
 from supply_lake.snapshots.sql_schema import datasets, to_micros
 from supply_lake.snapshots.store import Proposal, PublishedContent, TakenUp
@@ -219,6 +220,12 @@ class SqlStore:
         """See ``MetadataStore.schema_versions``."""
         with self._database.read() as connection:
             return sql_versions.versions(connection, dataset)
+
+    # --- pages
+
+    def pages(self) -> SqlPages:
+        """The history page by page, along indexes; see ``snapshots.pages``."""
+        return SqlPages(self._database)
 
     def _now(self) -> int:
         return to_micros(self._clock())

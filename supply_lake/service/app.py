@@ -1,0 +1,85 @@
+"""The app: every route, behind one door.
+
+What belongs here: putting it together. What does not: any route. ``from_environment`` is what server processes call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import APIRouter, FastAPI, Response
+from pydantic import BaseModel, Field
+
+from supply_lake.service import problems, routes_datasets, routes_history, routes_lineage, routes_push, routes_rows
+from supply_lake.service.answers import JSON
+from supply_lake.service.audit import Audit
+from supply_lake.service.door import Door
+from supply_lake.service.doorman import Doorman
+from supply_lake.service.limits import Rate
+from supply_lake.service.oidc import Provider
+from supply_lake.service.openapi import describe
+from supply_lake.service.opened import Opened
+
+_DESCRIPTION = """
+Which data there are, in which version, where, and how good. Every answer about a commit is the same for ever.
+
+Send `Authorization: Bearer TOKEN`. A token grants verbs over datasets: `read` (what is known of them), `query` (their rows),
+`push` (landing records), `manage` (webhooks and pins). Lists are paged: give `next` of one page as `after` of the following.
+Answers carry an `ETag`; with `If-None-Match` an unchanged one costs a `304`. Failures are `application/problem+json`.
+"""
+_open = APIRouter()
+
+
+class Health(BaseModel):
+    """The process answers."""
+
+    status: str = Field(description="`ok`.")
+    version: str = Field(description="Release of supply_lake.")
+
+
+@_open.get("/v1/health", tags=["service"], summary="Whether the process answers", response_model=Health)
+async def health() -> Response:
+    """Asks no store: it tells a load balancer that this process lives."""
+    return Response(Health(status="ok", version=version("supply-lake")).model_dump_json(), media_type=JSON)
+
+
+def create_app(opened: Opened) -> FastAPI:
+    """The app over an opened lake, which it closes when it ends."""
+    settings = opened.settings
+    audit = Audit(settings.audit)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            audit.close()
+            opened.close()
+
+    app = FastAPI(
+        title="supply_lake",
+        version=version("supply-lake"),
+        description=_DESCRIPTION,
+        openapi_url="/v1/openapi.json",
+        docs_url=None,  # their assets come from elsewhere
+        redoc_url=None,
+        lifespan=lifespan,
+        responses=problems.RESPONSES,
+    )
+    app.state.opened = opened
+    app.state.doorman = Doorman(opened.access, Provider.of(settings), opened.inline)
+    app.state.rate = Rate(settings.rate_per_second)
+    app.openapi = lambda: describe(app)  # type: ignore[method-assign]
+    problems.install(app)
+    app.add_middleware(Door, audit=audit, max_bytes=settings.max_request_bytes, seconds=settings.request_seconds)
+    for room in (routes_datasets, routes_history, routes_lineage, routes_rows, routes_push):
+        app.include_router(room.router)
+    app.include_router(_open)
+    return app
+
+
+def from_environment() -> FastAPI:
+    """The app over the environment's lake."""
+    return create_app(Opened.open())

@@ -1,0 +1,205 @@
+"""Routes over a dataset's versions: latest, as of a time, live set, snapshots, commits.
+
+What belongs here: these routes, which are asked most: an answer at a commit is made once and kept. What does not: shapes
+(``models``) and statements (``snapshots.pages``).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import BaseModel
+from pydantic_core import to_json
+
+from supply_lake.errors import UnknownCommit, UnknownSnapshot, UsageError
+from supply_lake.query.live_set import past
+from supply_lake.service import cursors
+from supply_lake.service.answers import answer, of_model, tag, unchanged
+from supply_lake.service.asking import Lake, may
+from supply_lake.service.grants import Verb
+from supply_lake.service.models import (
+    AsOf,
+    CommitEntry,
+    CommitPage,
+    DatasetName,
+    LiveSet,
+    SnapshotDetail,
+    SnapshotPage,
+    SnapshotSummary,
+)
+from supply_lake.service.opened import Opened
+from supply_lake.snapshots.pages import Head
+
+router = APIRouter(prefix="/v1/datasets/{dataset}", tags=["history"], dependencies=[may(Verb.READ)])
+
+After = Annotated[str | None, Query(description="`next` of the page before.", max_length=400)]
+Limit = Annotated[int, Query(ge=1, le=1000, description="At most so many.")]
+Number = Annotated[int | None, Query(ge=0, le=cursors.MOST, description="Number of a commit.")]
+Partition = Annotated[dt.date | None, Query(description="Only of this partition date.")]
+Time = Annotated[dt.datetime | None, Query(description="A time; without a zone it is UTC.")]
+SnapshotId = Annotated[str, Path(pattern=r"^[0-9A-Za-z-]{1,64}$", description="Id of the snapshot.")]
+
+
+@router.get("/latest", summary="The newest live snapshot", response_model=SnapshotSummary)
+async def latest(request: Request, dataset: DatasetName, lake: Lake, partition: Partition = None) -> Response:
+    """Of the live set, the snapshot of the newest commit; of several, that of the latest partition."""
+    head = await lake.quick(partial(lake.pages.head, dataset))
+
+    def make() -> BaseModel:
+        found = lake.pages.latest(dataset, head.commit, partition)
+        if found is None:
+            where = f" on {partition}" if partition else ""
+            raise UnknownSnapshot(f"dataset {dataset} has no live snapshot{where}")
+        return SnapshotSummary.all_of([found])[0]
+
+    return await _at_commit(request, lake, ("latest", dataset, head.commit, partition), make)
+
+
+@router.get("/as-of", summary="Which commit was the newest at a time", response_model=AsOf)
+async def as_of(request: Request, dataset: DatasetName, lake: Lake, at: Annotated[dt.datetime, Query()]) -> Response:
+    """Give its number as `commit` to any other route: the answer holds for ever."""
+    time = _past(at)
+    commit = await _commit_at(lake, dataset, time)
+
+    def make() -> BaseModel:
+        found = lake.pages.commits(dataset, after=commit - 1, limit=1) if commit else []
+        return AsOf(dataset=dataset, at=time, commit=commit, committed_at=found[0].committed_at if found else None)
+
+    return await _at_commit(request, lake, ("as-of", dataset, commit, time), make)
+
+
+@router.get("/live", summary="The live set: now, at a commit, or at a time", response_model=LiveSet)
+async def live(
+    request: Request,
+    dataset: DatasetName,
+    lake: Lake,
+    commit: Number = None,
+    as_of: Time = None,
+    partition: Partition = None,
+    limit: Limit = 100,
+    after: After = None,
+) -> Response:
+    """Every snapshot up to then that no snapshot up to then supersedes. Pages of one live set name its `commit`: give it along
+    with `after`, so that a commit between two pages changes nothing."""
+    place = cursors.place(after) if after else None
+    head = await _version(lake, dataset, commit, as_of)
+
+    def make() -> BaseModel:
+        found = lake.pages.live(dataset, head.commit, after=place, limit=limit + 1, partition=partition) if head.commit else []
+        shown = SnapshotSummary.all_of(found[:limit])
+        last = shown[-1] if len(found) > limit else None
+        more = cursors.pack(last.partition, last.commit or 0, last.snapshot_id) if last else None
+        return LiveSet(dataset=dataset, commit=head.commit, committed_at=head.committed_at, snapshots=shown, next=more)
+
+    return await _at_commit(request, lake, ("live", dataset, head, partition, limit, after), make)
+
+
+@router.get("/snapshots", summary="All snapshots, newest first", response_model=SnapshotPage)
+async def snapshots(request: Request, dataset: DatasetName, lake: Lake, limit: Limit = 100, after: After = None) -> Response:
+    """Those of batches that published nothing too."""
+    moment = cursors.moment(after) if after else None
+
+    def make() -> BaseModel:
+        found = lake.pages.newest(dataset, before=moment, limit=limit + 1)
+        more = None
+        shown = SnapshotSummary.all_of(found[:limit])
+        if len(found) > limit:
+            more = cursors.pack(found[limit - 1].recorded_at, shown[-1].snapshot_id)
+        return SnapshotPage(dataset=dataset, snapshots=shown, next=more)
+
+    return of_model(request, await lake.quick(make))
+
+
+@router.get("/snapshots/{snapshot_id}", summary="All that is recorded of one snapshot", response_model=SnapshotDetail)
+async def snapshot(request: Request, dataset: DatasetName, snapshot_id: SnapshotId, lake: Lake) -> Response:
+    """Its sources, files, columns, and what every rule said of it."""
+    return of_model(request, await lake.quick(lambda: detail(lake, dataset, snapshot_id)))
+
+
+@router.get("/commits", summary="The numbered history, oldest first", response_model=CommitPage)
+async def commits(
+    request: Request,
+    dataset: DatasetName,
+    lake: Lake,
+    after: Annotated[int, Query(ge=0, le=cursors.MOST, description="Only later commits.")] = 0,
+    limit: Limit = 100,
+) -> Response:
+    """What each commit added, superseded and revoked. Whoever has read up to commit n asks for what came `after` n."""
+
+    def make() -> BaseModel:
+        found = lake.pages.commits(dataset, after=after, limit=limit + 1)
+        shown = [
+            CommitEntry(
+                dataset=one.dataset,
+                commit=one.number,
+                committed_at=one.committed_at,
+                batch_id=one.batch_id,
+                added=list(one.added),
+                superseded=list(one.superseded),
+                revoked=list(one.revoked),
+                reason=one.reason,
+                by=one.by,
+            )
+            for one in found[:limit]
+        ]
+        return CommitPage(dataset=dataset, commits=shown, next=shown[-1].commit if len(found) > limit else None)
+
+    return of_model(request, await lake.quick(make))
+
+
+def detail(lake: Opened, dataset: str, snapshot_id: str) -> SnapshotDetail:
+    """One snapshot of the dataset.
+
+    :raises UnknownSnapshot: the dataset has none of this id, whatever other datasets have
+    """
+    found = lake.pages.entry(snapshot_id)
+    told = SnapshotDetail.all_of([found])[0] if found else None
+    if told is None or told.dataset != dataset:
+        raise UnknownSnapshot(
+            f"dataset {dataset} has no snapshot {snapshot_id}; GET /v1/datasets/{dataset}/snapshots lists them"
+        )
+    return told
+
+
+async def _version(lake: Opened, dataset: str, commit: int | None, as_of: dt.datetime | None) -> Head:
+    """The commit that is asked for; its time where that costs nothing."""
+    if commit is not None and as_of is not None:
+        raise UsageError("give a commit or a time to read at, not both")
+    if as_of is not None:
+        return Head(await _commit_at(lake, dataset, _past(as_of)))
+    head = await lake.quick(partial(lake.pages.head, dataset))
+    if commit is None:
+        return head
+    if commit > head.commit:
+        raise UnknownCommit(f"dataset {dataset} has no commit {commit}; its newest is {head.commit}")
+    return Head(commit)
+
+
+async def _commit_at(lake: Opened, dataset: str, time: dt.datetime) -> int:
+    """A time so recent that a commit could still be dated before it costs a write, which may wait for other writers."""
+    ask = partial(lake.lake.stores.metadata.commit_at, dataset, time)
+    recent = dt.datetime.now(dt.UTC) - time < dt.timedelta(hours=2)
+    return await (lake.in_thread(ask) if recent else lake.quick(ask))
+
+
+def _past(time: dt.datetime) -> dt.datetime:
+    try:
+        time = past(time)
+    except OverflowError:
+        raise UsageError("this time is out of every calendar; give one since the year 1970") from None
+    return max(time, dt.datetime(1970, 1, 1, tzinfo=dt.UTC))
+
+
+async def _at_commit(request: Request, lake: Opened, key: tuple[object, ...], make: Callable[[], BaseModel]) -> Response:
+    """The answer that this key makes what it is: told again from the cache, or not at all if the caller has it."""
+    etag = tag(*key)
+    if response := unchanged(request, etag):
+        return response
+    body = lake.cache.get(key)
+    if body is None:
+        body = lake.cache.put(key, to_json(await lake.quick(make)))
+    return answer(body, etag)
