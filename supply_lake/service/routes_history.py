@@ -60,7 +60,12 @@ async def latest(request: Request, dataset: DatasetName, lake: Lake, partition: 
 
 
 @router.get("/as-of", summary="Which commit was the newest at a time", response_model=AsOf)
-async def as_of(request: Request, dataset: DatasetName, lake: Lake, at: Annotated[dt.datetime, Query()]) -> Response:
+async def as_of(
+    request: Request,
+    dataset: DatasetName,
+    lake: Lake,
+    at: Annotated[dt.datetime, Query(description="A time that has passed; without a zone it is UTC.")],
+) -> Response:
     """Give its number as `commit` to any other route: the answer holds for ever."""
     time = _past(at)
     commit = await _commit_at(lake, dataset, time)

@@ -178,7 +178,7 @@ async def file(
     request: Request,
     dataset: DatasetName,
     snapshot_id: SnapshotId,
-    number: Annotated[int, Path(ge=0, le=100_000)],
+    number: Annotated[int, Path(ge=0, le=100_000, description="Place of the file in the record, from 0.")],
     lake: Lake,
 ) -> Response:
     """Its bytes, as the lake has them; its digest stands on the record."""

@@ -123,7 +123,7 @@ def test_lineage_from_each_end(filled: Service) -> None:
     assert told["sources"][0]["rows"] == {"landed": 5, "published": 3, "rejected": 2, "deduplicated": 0}
     assert told["run_id"] == "test"
     batches = filled.json("/v1/datasets/orders/lineage/runs/test")["batches"]
-    assert [one["batch_id"] for one in batches][0] == told["batch_id"]
+    assert batches[0]["batch_id"] == told["batch_id"]
     assert batches[0]["snapshots"] == [snapshot["snapshot_id"]]
     assert filled.get("/v1/datasets/orders/lineage/runs/none").status_code == 404
     assert filled.get("/v1/datasets/stock/lineage/objects", params={"key": key}).status_code == 404
