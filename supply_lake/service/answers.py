@@ -15,7 +15,8 @@ from pydantic import BaseModel
 from pydantic_core import to_json
 
 JSON = "application/json"
-_RELEASE = version("supply-lake")  # another release may tell the same commit in another shape
+RELEASE = version("supply-lake")
+"""Stands in every tag: another release may tell the same commit in another shape."""
 
 
 class Cache:
@@ -45,7 +46,7 @@ class Cache:
 
 def tag(*parts: Hashable) -> str:
     """The ETag of an answer that these parts make what it is."""
-    digest = hashlib.blake2b(repr((_RELEASE, *parts)).encode(), digest_size=12)
+    digest = hashlib.blake2b(repr((RELEASE, *parts)).encode(), digest_size=12)
     return f'"{digest.hexdigest()}"'
 
 
@@ -63,8 +64,12 @@ def answer(body: bytes, etag: str, media_type: str = JSON) -> Response:
 
 
 def of_model(request: Request, model: BaseModel) -> Response:
-    """A model as JSON; its tag tells its bytes, for what no commit tells the state of."""
-    body = to_json(model)
+    """As ``of_body``, of a model."""
+    return of_body(request, to_json(model))
+
+
+def of_body(request: Request, body: bytes) -> Response:
+    """JSON that no commit tells the state of; its tag tells its bytes."""
     etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
     return unchanged(request, etag) or answer(body, etag)
 

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib.metadata import version
 
 from fastapi import APIRouter, FastAPI, Response
 from pydantic import BaseModel, Field
 
 from supply_lake.service import problems, routes_datasets, routes_history, routes_lineage, routes_push, routes_rows
-from supply_lake.service.answers import JSON
+from supply_lake.service.answers import JSON, RELEASE
 from supply_lake.service.audit import Audit
 from supply_lake.service.door import Door
 from supply_lake.service.doorman import Doorman
@@ -42,7 +41,7 @@ class Health(BaseModel):
 @_open.get("/v1/health", tags=["service"], summary="Whether the process answers", response_model=Health)
 async def health() -> Response:
     """Asks no store: it tells a load balancer that this process lives."""
-    return Response(Health(status="ok", version=version("supply-lake")).model_dump_json(), media_type=JSON)
+    return Response(Health(status="ok", version=RELEASE).model_dump_json(), media_type=JSON)
 
 
 def create_app(opened: Opened) -> FastAPI:
@@ -60,7 +59,7 @@ def create_app(opened: Opened) -> FastAPI:
 
     app = FastAPI(
         title="supply_lake",
-        version=version("supply-lake"),
+        version=RELEASE,
         description=_DESCRIPTION,
         openapi_url="/v1/openapi.json",
         docs_url=None,  # their assets come from elsewhere
@@ -74,7 +73,7 @@ def create_app(opened: Opened) -> FastAPI:
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]
     problems.install(app)
     app.add_middleware(Door, audit=audit, max_bytes=settings.max_request_bytes, seconds=settings.request_seconds)
-    for room in (routes_datasets, routes_history, routes_lineage, routes_rows, routes_push):
+    for room in (routes_history, routes_datasets, routes_lineage, routes_rows, routes_push):
         app.include_router(room.router)
     app.include_router(_open)
     return app

@@ -2,6 +2,9 @@
 
 What belongs here: FastAPI's dependencies. What does not: deciding (``doorman``, ``grants``). Every route but those of ``OPEN``
 takes one of these; a test walks all routes and sees to it.
+
+They ask the request alone, and no other dependency: FastAPI takes longer to work out one more of them than they take. And they
+are coroutines: functions are sent to a thread.
 """
 
 from __future__ import annotations
@@ -9,37 +12,42 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
-from fastapi import Depends, Path, Request
-from fastapi.security import HTTPBearer
-from fastapi.security.http import HTTPAuthorizationCredentials
+from fastapi import Depends, Request
 
 from supply_lake.service.doorman import Doorman
 from supply_lake.service.grants import Principal, Verb
 from supply_lake.service.limits import Rate
-from supply_lake.service.models import DatasetName
 from supply_lake.service.opened import Opened
 
 OPEN = frozenset({"/v1/health", "/v1/openapi.json"})
 """Paths that need no token: they tell nothing of the lake."""
-_bearer = HTTPBearer(auto_error=False, scheme_name="token", description="`sl_…`, or a JWT of the identity provider.")
 
 
-def opened(request: Request) -> Opened:
+def lake_of(request: Request) -> Opened:
     """The lake."""
     found: Opened = request.app.state.opened
     return found
 
 
-async def asker(request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> Principal:
-    """Whoever asks; their request is counted.
+async def _lake(request: Request) -> Opened:
+    return lake_of(request)
+
+
+async def asker(request: Request) -> Principal:
+    """Whoever asks; their request is counted, once.
 
     :raises AccessError: nobody that is known, or too often
     """
+    known: Principal | None = getattr(request.state, "asker", None)
+    if known is not None:
+        return known
     doorman: Doorman = request.app.state.doorman
     rate: Rate = request.app.state.rate
-    principal = await doorman.principal(given.credentials if given else None, client_of(request))
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    principal = await doorman.principal(token.strip() if scheme.lower() == "bearer" else None, client_of(request))
     request.state.principal = principal.id
     rate.take(principal.id)
+    request.state.asker = principal
     return principal
 
 
@@ -48,7 +56,7 @@ def client_of(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
-Lake = Annotated[Opened, Depends(opened)]
+Lake = Annotated[Opened, Depends(_lake)]
 Asker = Annotated[Principal, Depends(asker)]
 
 
@@ -58,9 +66,11 @@ def may(verb: Verb) -> Any:
 
 
 def _check(verb: Verb) -> Callable[..., Awaitable[Principal]]:
-    async def check(principal: Asker, lake: Lake, dataset: Annotated[DatasetName, Path()]) -> Principal:
+    async def check(request: Request) -> Principal:
+        principal = await asker(request)
+        dataset: str = request.path_params["dataset"]
         principal.must(verb, dataset)
-        lake.spec(dataset)
+        lake_of(request).spec(dataset)
         return principal
 
     check.verb = verb  # type: ignore[attr-defined]

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic_core import to_json
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """One request. ``principal`` is empty where nobody was told; ``ms`` counts until the first byte of the answer."""
 
     at: dt.datetime
@@ -40,7 +39,7 @@ class Audit:
 
         :raises OSError: the file cannot be written; then nothing may be answered that it does not know of
         """
-        os.write(self._open(), to_json(asdict(asked)) + b"\n")
+        os.write(self._open(), to_json(asked._asdict()) + b"\n")
 
     def _open(self) -> int:
         if self._file is not None and self._identity == _identity(self._path):

@@ -11,8 +11,10 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import TypeAdapter
 
+from supply_lake.service.asking import OPEN
 from supply_lake.service.problems import Problem
 
+_TOKEN = {"type": "http", "scheme": "bearer", "description": "`sl_…`, or a JWT of the identity provider."}
 _REF = "#/components/schemas/{model}"
 
 
@@ -20,11 +22,14 @@ def describe(app: FastAPI) -> dict[str, Any]:
     """The document, made once."""
     if not app.openapi_schema:
         made = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+        made["components"]["securitySchemes"] = {"token": _TOKEN}
         schemas = made["components"]["schemas"]
         problem = TypeAdapter(Problem).json_schema(ref_template=_REF, mode="serialization")
         schemas.update({**problem.pop("$defs", {}), "Problem": problem})
-        for path in made["paths"].values():
+        for name, path in made["paths"].items():
             for operation in path.values():
+                if name not in OPEN:
+                    operation["security"] = [{"token": []}]
                 operation["responses"].pop("422", None)  # FastAPI's own shape of a failure, which none of ours has
         for unused in ("HTTPValidationError", "ValidationError"):
             schemas.pop(unused, None)

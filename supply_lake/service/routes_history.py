@@ -12,14 +12,14 @@ from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from pydantic import BaseModel
 from pydantic_core import to_json
 
 from supply_lake.errors import UnknownCommit, UnknownSnapshot, UsageError
 from supply_lake.query.live_set import past
 from supply_lake.service import cursors
-from supply_lake.service.answers import answer, of_model, tag, unchanged
-from supply_lake.service.asking import Lake, may
+from supply_lake.service.answers import answer, of_body, of_model, tag, unchanged
+from supply_lake.service.asking import lake_of, may
+from supply_lake.service.briefs import LivePage, NewestPage, briefs, encoded
 from supply_lake.service.grants import Verb
 from supply_lake.service.models import (
     AsOf,
@@ -45,16 +45,17 @@ SnapshotId = Annotated[str, Path(pattern=r"^[0-9A-Za-z-]{1,64}$", description="I
 
 
 @router.get("/latest", summary="The newest live snapshot", response_model=SnapshotSummary)
-async def latest(request: Request, dataset: DatasetName, lake: Lake, partition: Partition = None) -> Response:
+async def latest(request: Request, dataset: DatasetName, partition: Partition = None) -> Response:
     """Of the live set, the snapshot of the newest commit; of several, that of the latest partition."""
+    lake = lake_of(request)
     head = await lake.quick(partial(lake.pages.head, dataset))
 
-    def make() -> BaseModel:
+    def make() -> bytes:
         found = lake.pages.latest(dataset, head.commit, partition)
         if found is None:
             where = f" on {partition}" if partition else ""
             raise UnknownSnapshot(f"dataset {dataset} has no live snapshot{where}")
-        return SnapshotSummary.all_of([found])[0]
+        return encoded(briefs([found])[0])
 
     return await _at_commit(request, lake, ("latest", dataset, head.commit, partition), make)
 
@@ -63,16 +64,16 @@ async def latest(request: Request, dataset: DatasetName, lake: Lake, partition: 
 async def as_of(
     request: Request,
     dataset: DatasetName,
-    lake: Lake,
     at: Annotated[dt.datetime, Query(description="A time that has passed; without a zone it is UTC.")],
 ) -> Response:
     """Give its number as `commit` to any other route: the answer holds for ever."""
+    lake = lake_of(request)
     time = _past(at)
     commit = await _commit_at(lake, dataset, time)
 
-    def make() -> BaseModel:
-        found = lake.pages.commits(dataset, after=commit - 1, limit=1) if commit else []
-        return AsOf(dataset=dataset, at=time, commit=commit, committed_at=found[0].committed_at if found else None)
+    def make() -> bytes:
+        found = lake.pages.committed_at(dataset, commit)
+        return to_json(AsOf(dataset=dataset, at=time, commit=commit, committed_at=found))
 
     return await _at_commit(request, lake, ("as-of", dataset, commit, time), make)
 
@@ -81,7 +82,6 @@ async def as_of(
 async def live(
     request: Request,
     dataset: DatasetName,
-    lake: Lake,
     commit: Number = None,
     as_of: Time = None,
     partition: Partition = None,
@@ -90,38 +90,41 @@ async def live(
 ) -> Response:
     """Every snapshot up to then that no snapshot up to then supersedes. Pages of one live set name its `commit`: give it along
     with `after`, so that a commit between two pages changes nothing."""
+    lake = lake_of(request)
     place = cursors.place(after) if after else None
     head = await _version(lake, dataset, commit, as_of)
 
-    def make() -> BaseModel:
+    def make() -> bytes:
         found = lake.pages.live(dataset, head.commit, after=place, limit=limit + 1, partition=partition) if head.commit else []
-        shown = SnapshotSummary.all_of(found[:limit])
+        shown = briefs(found[:limit])
         last = shown[-1] if len(found) > limit else None
         more = cursors.pack(last.partition, last.commit or 0, last.snapshot_id) if last else None
-        return LiveSet(dataset=dataset, commit=head.commit, committed_at=head.committed_at, snapshots=shown, next=more)
+        return encoded(LivePage(dataset, head.commit, head.committed_at, shown, more))
 
     return await _at_commit(request, lake, ("live", dataset, head, partition, limit, after), make)
 
 
 @router.get("/snapshots", summary="All snapshots, newest first", response_model=SnapshotPage)
-async def snapshots(request: Request, dataset: DatasetName, lake: Lake, limit: Limit = 100, after: After = None) -> Response:
+async def snapshots(request: Request, dataset: DatasetName, limit: Limit = 100, after: After = None) -> Response:
     """Those of batches that published nothing too."""
+    lake = lake_of(request)
     moment = cursors.moment(after) if after else None
 
-    def make() -> BaseModel:
+    def make() -> bytes:
         found = lake.pages.newest(dataset, before=moment, limit=limit + 1)
         more = None
-        shown = SnapshotSummary.all_of(found[:limit])
+        shown = briefs(found[:limit])
         if len(found) > limit:
             more = cursors.pack(found[limit - 1].recorded_at, shown[-1].snapshot_id)
-        return SnapshotPage(dataset=dataset, snapshots=shown, next=more)
+        return encoded(NewestPage(dataset, shown, more))
 
-    return of_model(request, await lake.quick(make))
+    return of_body(request, await lake.quick(make))
 
 
 @router.get("/snapshots/{snapshot_id}", summary="All that is recorded of one snapshot", response_model=SnapshotDetail)
-async def snapshot(request: Request, dataset: DatasetName, snapshot_id: SnapshotId, lake: Lake) -> Response:
+async def snapshot(request: Request, dataset: DatasetName, snapshot_id: SnapshotId) -> Response:
     """Its sources, files, columns, and what every rule said of it."""
+    lake = lake_of(request)
     return of_model(request, await lake.quick(lambda: detail(lake, dataset, snapshot_id)))
 
 
@@ -129,13 +132,13 @@ async def snapshot(request: Request, dataset: DatasetName, snapshot_id: Snapshot
 async def commits(
     request: Request,
     dataset: DatasetName,
-    lake: Lake,
     after: Annotated[int, Query(ge=0, le=cursors.MOST, description="Only later commits.")] = 0,
     limit: Limit = 100,
 ) -> Response:
     """What each commit added, superseded and revoked. Whoever has read up to commit n asks for what came `after` n."""
+    lake = lake_of(request)
 
-    def make() -> BaseModel:
+    def make() -> CommitPage:
         found = lake.pages.commits(dataset, after=after, limit=limit + 1)
         shown = [
             CommitEntry(
@@ -199,12 +202,12 @@ def _past(time: dt.datetime) -> dt.datetime:
     return max(time, dt.datetime(1970, 1, 1, tzinfo=dt.UTC))
 
 
-async def _at_commit(request: Request, lake: Opened, key: tuple[object, ...], make: Callable[[], BaseModel]) -> Response:
+async def _at_commit(request: Request, lake: Opened, key: tuple[object, ...], make: Callable[[], bytes]) -> Response:
     """The answer that this key makes what it is: told again from the cache, or not at all if the caller has it."""
     etag = tag(*key)
     if response := unchanged(request, etag):
         return response
     body = lake.cache.get(key)
     if body is None:
-        body = lake.cache.put(key, to_json(await lake.quick(make)))
+        body = lake.cache.put(key, await lake.quick(make))
     return answer(body, etag)

@@ -12,9 +12,9 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from supply_lake.errors import UnknownSnapshot
 from supply_lake.snapshots.records import Commit, Snapshot, snapshot_json
@@ -29,8 +29,7 @@ class Head:
     committed_at: dt.datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One snapshot: its stored JSON, and what changes after it was stored. ``recorded_at`` is when the store took it in."""
 
     record: str
@@ -40,9 +39,11 @@ class Entry:
 
     def as_of(self, commit: int) -> Entry:
         """The entry as it stood at a commit: what happened to it later is not told, so this never changes."""
+        if (self.superseded_by or 0) <= commit and (self.revoked_by or 0) <= commit:
+            return self
         superseded_by = self.superseded_by if (self.superseded_by or 0) <= commit else None
         revoked_by = self.revoked_by if (self.revoked_by or 0) <= commit else None
-        return replace(self, superseded_by=superseded_by, revoked_by=revoked_by)
+        return self._replace(superseded_by=superseded_by, revoked_by=revoked_by)
 
 
 Place = tuple[dt.date, int, str]
@@ -82,6 +83,9 @@ class Pages(Protocol):
 
     def of_batches(self, batch_ids: Sequence[str]) -> list[Entry]:
         """The snapshots of these batches, by id."""
+
+    def committed_at(self, dataset: str, commit: int) -> dt.datetime | None:
+        """When a commit was made; ``None`` when there is none of this number."""
 
     def commits(self, dataset: str, *, after: int = 0, limit: int) -> list[Commit]:
         """The history after a commit, oldest first."""
@@ -154,6 +158,10 @@ class PagesOver:
         wanted = set(batch_ids)
         found = (one for batch in self._store.batches() if batch.id in wanted for one in batch.snapshots)
         return [_entry(one) for one in sorted(found, key=lambda one: one.id)]
+
+    def committed_at(self, dataset: str, commit: int) -> dt.datetime | None:
+        """See ``Pages.committed_at``."""
+        return next((one.committed_at for one in self._store.commits(dataset) if one.number == commit), None)
 
     def commits(self, dataset: str, *, after: int = 0, limit: int) -> list[Commit]:
         """See ``Pages.commits``."""

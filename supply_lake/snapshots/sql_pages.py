@@ -20,6 +20,9 @@ from supply_lake.snapshots.sql_schema import commits, datasets, from_micros, sna
 
 _S = snapshots.c
 _ENTRY = (_S.record, _S.superseded_by, _S.revoked_by, _S.recorded_at)
+_TIME = sa.select(commits.c.committed_at).where(
+    commits.c.dataset == sa.bindparam("name"), commits.c.number == sa.bindparam("number")
+)
 _HEAD = sa.select(datasets.c.last_commit, datasets.c.last_committed_at).where(datasets.c.dataset == sa.bindparam("name"))
 
 
@@ -89,10 +92,10 @@ class SqlPages:
         with self._database.read() as connection:
             rows = connection.execute(query).all()
             numbers = [row.number for row in rows]
-            added, superseded, revoked = (
-                _ids_by_number(connection, dataset, column, numbers)
-                for column in (_S.commit_number, _S.superseded_by, _S.revoked_by)
-            )
+            added = _ids_by_number(connection, dataset, _S.commit_number, numbers)
+            superseded = _ids_by_number(connection, dataset, _S.superseded_by, numbers)
+            # No index leads to what was revoked, and only commits that say why revoke anything.
+            revoked = _ids_by_number(connection, dataset, _S.revoked_by, [row.number for row in rows if row.reason])
         return [
             Commit(
                 dataset=dataset,
@@ -107,6 +110,12 @@ class SqlPages:
             )
             for row in rows
         ]
+
+    def committed_at(self, dataset: str, commit: int) -> dt.datetime | None:
+        """See ``Pages.committed_at``."""
+        with self._database.read() as connection:
+            time = connection.execute(_TIME, {"name": dataset, "number": commit}).scalar()
+        return None if time is None else from_micros(time)
 
     def _entries(self, query: sa.Select[Any], values: dict[str, Any] | None = None) -> list[Entry]:
         with self._database.read() as connection:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
 
+from supply_lake.service.briefs import Brief, LivePage, NewestPage, briefs, encoded
+from supply_lake.service.models import LiveSet, SnapshotPage, SnapshotSummary
 from supply_lake_tests.ingest.house import csv
 from supply_lake_tests.service.conftest import Service, fill
 
@@ -142,3 +145,14 @@ def test_a_cursor_that_continues_nothing_is_refused(filled: Service, cursor: str
         response = filled.get(f"/v1/datasets/{path}", params={"after": cursor})
         assert (response.status_code, response.json()["type"]) == (400, "usage-error")
     assert filled.get("/v1/datasets", params={"after": cursor}).status_code == 400
+
+
+def test_the_quick_shape_is_the_one_that_is_told(filled: Service) -> None:
+    pages = filled.opened.pages
+    entries = [*pages.newest("orders", limit=100), *pages.newest("stock", limit=100)]
+    assert json.loads(b"[" + b",".join(map(encoded, briefs(entries))) + b"]") == [
+        one.model_dump(mode="json") for one in SnapshotSummary.all_of(entries)
+    ]
+    fields = {model: list(told.model_fields) for model, told in ((LivePage, LiveSet), (NewestPage, SnapshotPage))}
+    assert fields == {model: list(model.__struct_fields__) for model in fields}
+    assert list(Brief.__struct_fields__) == list(SnapshotSummary.model_fields)

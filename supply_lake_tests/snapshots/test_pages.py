@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -25,7 +26,8 @@ def history(store: MetadataStore, clock: Clock) -> MetadataStore:
     store.record(batch(DAY, status=Status.REJECTED, reason="too many rejects"), ())
     store.commit(proposal(DAY))
     gone = first.snapshots[1].id
-    store.commit(proposal(NEXT, supersedes=(gone,), revokes=(gone,)))
+    revocation = proposal(NEXT, supersedes=(gone,), revokes=(gone,))
+    store.commit(replace(revocation, batch=replace(revocation.batch, reason="the wrong file")))
     return store
 
 
@@ -91,6 +93,8 @@ def test_heads_commits_and_batches(pages: Pages, history: MetadataStore) -> None
     assert (pages.head("nothing").commit, pages.head("nothing").committed_at) == (0, None)
     assert {name: head.commit for name, head in pages.heads().items()} == {"neighbour": 1, "orders": 4}
     assert pages.commits("orders", limit=10) == commits
+    assert [pages.committed_at("orders", one.number) for one in commits] == [one.committed_at for one in commits]
+    assert pages.committed_at("orders", 0) is None
     assert pages.commits("orders", after=2, limit=1) == commits[2:3]
     one = history.batches("orders")[-1]
     assert ids(pages.of_batches([one.id])) == [snapshot.id for snapshot in one.snapshots]
