@@ -15,8 +15,12 @@ STAMP := $(VENV)/.installed
 EMULATORS := .venv-ministack
 EMULATORS_STAMP := $(EMULATORS)/.installed
 
+# And so has what the benchmarks compare with.
+RIVALS := .venv-bench
+RIVALS_STAMP := $(RIVALS)/.installed
+
 # An environment that does not run (its Python is gone) or that was made elsewhere (the folder was moved) is made anew.
-$(shell for env in $(VENV) $(EMULATORS); do \
+$(shell for env in $(VENV) $(EMULATORS) $(RIVALS); do \
 	if [ -e $$env/.installed ] && ! { $$env/bin/python -c '' && [ "$$(cat $$env/.installed)" = "$(CURDIR)" ]; } 2>/dev/null; then \
 		rm -f $$env/.installed; \
 	fi; \
@@ -61,16 +65,17 @@ format: $(STAMP)  ## put the code in order
 	@$(BIN)/ruff check --fix --quiet
 	@$(BIN)/ruff format --quiet
 
-bench: $(STAMP)  ## measure speed against the baselines, into benchmarks/RESULTS.md
+bench: $(STAMP) $(RIVALS_STAMP)  ## measure speed against the baselines, into benchmarks/RESULTS.md
 	@$(BIN)/python benchmarks/run.py
 
 lock:  ## refresh the pinned dependencies (needs uv)
 	@command -v $(UV) >/dev/null || { echo "make lock needs uv; install it, or name it: make lock UV=/path/to/uv"; exit 1; }
 	@$(COMPILE) pyproject.toml --all-extras --output-file requirements.lock
 	@$(COMPILE) requirements-emulators.in --output-file requirements-emulators.lock
+	@$(COMPILE) requirements-bench.in --output-file requirements-bench.lock
 
 clean:  ## remove the environment and the caches; the lake stays
-	@rm -rf $(VENV) $(EMULATORS) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache supply_lake.egg-info
+	@rm -rf $(VENV) $(EMULATORS) $(RIVALS) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache supply_lake.egg-info
 
 # The environment is made once, and again when the lock or the project's metadata change.
 $(STAMP): requirements.lock pyproject.toml
@@ -96,4 +101,10 @@ $(EMULATORS_STAMP): requirements-emulators.lock | $(STAMP)
 	@echo "Installing the S3 emulator for the tests into $(EMULATORS) (once, about 10 seconds) …"
 	@$(BIN)/python -m venv --clear $(EMULATORS)
 	@$(EMULATORS)/bin/python -m pip install --quiet --require-hashes --requirement requirements-emulators.lock
+	@printf '%s\n' "$(CURDIR)" > $@
+
+$(RIVALS_STAMP): requirements-bench.lock | $(STAMP)
+	@echo "Installing what the benchmarks compare with into $(RIVALS) (once, about half a minute) …"
+	@$(BIN)/python -m venv --clear $(RIVALS)
+	@$(RIVALS)/bin/python -m pip install --quiet --require-hashes --requirement requirements-bench.lock
 	@printf '%s\n' "$(CURDIR)" > $@

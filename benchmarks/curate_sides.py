@@ -8,11 +8,12 @@ What belongs here: one function per side. What does not: measuring several of th
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+from process import peak
 
 _CASTS = """select shipment_id, sku, origin, destination, carrier, status, try_cast(shipped_at as timestamp) shipped_at,
 try_cast(expected_on as date) expected_on, try_cast(quantity as bigint) quantity, try_cast(weight_kg as double) weight_kg,
@@ -27,6 +28,7 @@ def ours(csv: Path, folder: Path) -> Callable[[], int]:
     from concurrent.futures import ThreadPoolExecutor
     from functools import partial
 
+    import hypothesis.strategies  # noqa: F401  # pandera imports it at its first check, where it is installed
     import shipments
 
     from supply_lake.curate.curate import Options, Source, stage
@@ -113,8 +115,7 @@ def main() -> None:
     start = time.perf_counter()
     rows = work()
     seconds = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(json.dumps({"seconds": seconds, "peak": peak, "rows": rows}))
+    print(json.dumps({"seconds": seconds, "peak": peak(), "rows": rows}))
 
 
 if __name__ == "__main__":

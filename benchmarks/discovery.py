@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
-import resource
 import sqlite3
 import statistics
 import subprocess
@@ -19,6 +18,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from process import peak
 
 NEW = 1_000
 DATASETS = 10
@@ -123,7 +124,7 @@ def ours() -> dict[str, float]:
     with Stores.open() as stores:
         start = time.perf_counter()
         new = tick(stores, full=True).new
-        return {"seconds": time.perf_counter() - start, "megabytes": _peak_megabytes(), "new": new}
+        return {"seconds": time.perf_counter() - start, "megabytes": peak() / 2**20, "new": new}
 
 
 def naive() -> dict[str, float]:
@@ -140,11 +141,7 @@ def naive() -> dict[str, float]:
     with sqlite3.connect(home / "metadata.sqlite") as connection:
         known = set(connection.execute("select key, etag, size from objects"))
     new = standing - known
-    return {"naive_seconds": time.perf_counter() - start, "naive_megabytes": _peak_megabytes(), "naive_new": len(new)}
-
-
-def _peak_megabytes() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"naive_seconds": time.perf_counter() - start, "naive_megabytes": peak() / 2**20, "naive_new": len(new)}
 
 
 SIDES = {"enter": enter, "tick": ours, "naive": naive}

@@ -6,7 +6,6 @@ What belongs here: which sides, how often, how many rows, and the table. What do
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import statistics
 import subprocess
@@ -21,6 +20,7 @@ import psycopg
 from run import Figure
 
 SIDES = Path(__file__).with_name("extract_sides.py")
+PYTHONS = {"dlt": Path(__file__).parents[1] / ".venv-bench" / "bin" / "python"}
 ROWS, ROUNDS = 5_000_000, 3
 PAGES = 3_000
 BAR_COPY, BAR_GROWTH, BAR_REST = 2.0, 1.2, 0.5
@@ -108,7 +108,7 @@ def api(pages: int, rounds: int) -> list[Figure]:
 def measure(side: str, url: str, rows: int) -> dict[str, float]:
     """One run of one side in a fresh process: ``seconds``, ``peak`` (bytes), ``rows``."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, str(SIDES), side, url, folder]
+        command = [str(PYTHONS.get(side, sys.executable)), str(SIDES), side, url, folder]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
     measured: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     assert measured["rows"] == rows, f"{side} gave {measured['rows']:,} of {rows:,}"
@@ -117,13 +117,10 @@ def measure(side: str, url: str, rows: int) -> dict[str, float]:
 
 
 def _dlt_if_there() -> list[str]:
-    if importlib.util.find_spec("dlt") is None:
-        print(
-            "   dlt is left out: it is not installed (pip install dlt[parquet])",
-            flush=True,
-        )
-        return []
-    return ["dlt"]
+    if PYTHONS["dlt"].exists():
+        return ["dlt"]
+    print("   dlt is left out: `make bench` installs it", flush=True)
+    return []
 
 
 @contextmanager

@@ -8,7 +8,6 @@ What belongs here: one function per side. What does not: measuring several of th
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import threading
 import time
@@ -17,6 +16,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from process import peak
 
 TABLE = "movements"
 PAGE = 100
@@ -172,8 +173,7 @@ def main() -> None:
     start = time.perf_counter()
     rows = work()
     seconds = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(json.dumps({"seconds": seconds, "peak": peak, "rows": rows}))
+    print(json.dumps({"seconds": seconds, "peak": peak(), "rows": rows}))
 
 
 if __name__ == "__main__":

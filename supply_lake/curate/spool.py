@@ -120,8 +120,10 @@ class Spool:
 
 
 def _constant(column: pl.Series) -> bool:
-    """Whether a column of numbers or dates has one value alone. By numpy: polars' threads are busy with other frames."""
-    if column.dtype == pl.String or column.has_nulls():
+    """Whether a column has one value alone. Not by a query: polars' threads are busy with other frames."""
+    if column.has_nulls():
         return False
+    if column.dtype == pl.String:
+        return bool((column == column[0]).all())
     values = column.to_physical().to_numpy()
     return bool(values.min() == values.max())

@@ -40,7 +40,7 @@ from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.errors import ObjectChanged, ObjectError, ObjectGone
 from supply_lake.storage.layout import MEMBER, member_key
 
-GROUP_BYTES = 16 * 1024 * 1024  # small objects are sifted together: validation has a fixed cost per call
+GROUP_BYTES = 24 * 1024 * 1024  # small objects are sifted together: validation has a fixed cost per call
 GROUP_PIECES = 500
 LEFT = "left"
 """Outcome of an object that is no part of the batch after all."""

@@ -88,7 +88,7 @@ class House:
         spec = self.stores.registry.get(dataset)
         if not files:
             return pl.DataFrame(schema={column.name: pl.String for column in spec.columns})
-        rows = pl.concat([pl.read_parquet(file, hive_partitioning=False) for file in files], how="diagonal")
+        rows = pl.concat([pl.read_parquet(file, hive_partitioning=False) for file in files], how="diagonal_relaxed")
         if "_deleted" in rows.columns:
             rows = rows.filter(~pl.col("_deleted"))
         return rows if lineage else rows.select([column for column in rows.columns if not column.startswith("_")])
