@@ -5,6 +5,7 @@ What belongs here: putting it together. What does not: any route. ``from_environ
 
 from __future__ import annotations
 
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -51,6 +52,7 @@ def create_app(opened: Opened) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        gc.freeze()  # what was imported stays: going over it again and again would hold up requests
         try:
             yield
         finally:
