@@ -38,12 +38,19 @@ written where the fact is known) and any import of another room.
 
 from __future__ import annotations
 
+import re
+
 
 class SupplyLakeError(Exception):
     """Base of everything raised on purpose. ``str(error)`` is one sentence fit for a person."""
 
     exit_status = 1
     http_status = 500
+
+    @classmethod
+    def kind(cls) -> str:
+        """Its name as problems over HTTP have it: ``unknown-snapshot``."""
+        return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", cls.__name__).lower()
 
 
 class UsageError(SupplyLakeError):

@@ -9,7 +9,6 @@ import datetime as dt
 import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO
@@ -29,35 +28,17 @@ from supply_lake.query.engine import Answer, View
 from supply_lake.query.live_set import live_set, one_snapshot
 from supply_lake.query.rejects import By, Outcome, RejectPlace, Which, reasons_sql, summary_sql
 from supply_lake.query.schemas import DatasetSchema
+from supply_lake.query.states import DatasetState, late_by
 from supply_lake.settings import Settings
 from supply_lake.snapshots.records import Batch, Snapshot
 from supply_lake.snapshots.standing import Rejects
 from supply_lake.storage.object_store import ObjectVersion
 
 if TYPE_CHECKING:
+    from supply_lake.client.remote import RemoteLake
     from supply_lake.ingest.replay import Replay
     from supply_lake.landing.records import Records
     from supply_lake.query.verify import Report
-
-
-@dataclass(frozen=True, slots=True)
-class DatasetState:
-    """A dataset as it stands: what is declared, and what is live.
-
-    ``rows`` counts the rows in live files, those that a tombstone hides included; ``bytes`` are those of the live files.
-    ``commit`` is 0 and ``committed_at`` is ``None`` before the first commit. ``pending`` counts landed objects that wait.
-    ``late`` is how long ago the newest commit went stale, by the declared freshness; ``None`` when it did not, or never could.
-    """
-
-    spec: DatasetSpec
-    commit: int
-    committed_at: dt.datetime | None
-    snapshots: int
-    partitions: int
-    rows: int
-    bytes: int
-    pending: int
-    late: dt.timedelta | None = None
 
 
 class Lake:
@@ -81,6 +62,19 @@ class Lake:
         :raises StoreUnavailable: a store does not answer
         """
         return Lake(Stores.open(settings))
+
+    @staticmethod
+    def connect(url: str, token: str) -> RemoteLake:
+        """The lake that a service serves (`supply-lake serve`), with the same reads.
+
+        :param url: where the service is, such as ``https://lake.example``
+        :param token: what `supply-lake token make` told
+        :raises Unauthenticated: the token opens nothing
+        :raises StoreUnavailable: the service does not answer
+        """
+        from supply_lake.client.remote import RemoteLake  # what opens a lake itself needs no HTTP
+
+        return RemoteLake.connect(url, token)
 
     def close(self) -> None:
         """Give up connections."""
@@ -373,11 +367,3 @@ class Lake:
 
     def _spec(self, name: str) -> DatasetSpec:
         return self.stores.registry.get(name)
-
-
-def late_by(spec: DatasetSpec, committed_at: dt.datetime | None) -> dt.timedelta | None:
-    """How long ago what was committed at this time went stale; ``None`` when it did not, or never could."""
-    if spec.freshness is None or committed_at is None:
-        return None
-    late = dt.datetime.now(dt.UTC) - committed_at - dt.timedelta(hours=spec.freshness.max_age_hours)
-    return late if late > dt.timedelta() else None

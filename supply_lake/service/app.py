@@ -75,6 +75,7 @@ def create_app(opened: Opened) -> FastAPI:
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]
     problems.install(app)
     app.add_middleware(Door, audit=audit, max_bytes=settings.max_request_bytes, seconds=settings.request_seconds)
+    app.include_router(routes_history.anywhere)
     for room in (routes_history, routes_datasets, routes_lineage, routes_rows, routes_push):
         app.include_router(room.router)
     app.include_router(_open)

@@ -171,6 +171,12 @@ class LiveSet(BaseModel):
     next: str | None = Field(description="`after` for the next page; null on the last.")
 
 
+class LiveSetInFull(LiveSet):
+    """As ``LiveSet``, with all that is recorded of each snapshot."""
+
+    snapshots: list[SnapshotDetail] = Field(description="By partition, commit and id.")  # type: ignore[assignment]
+
+
 class AsOf(BaseModel):
     """Which commit was the newest at a time. For a time that has passed the answer holds for ever."""
 
@@ -186,6 +192,12 @@ class SnapshotPage(BaseModel):
     dataset: str
     snapshots: list[SnapshotSummary]
     next: str | None = Field(description="`after` for the next page; null on the last.")
+
+
+class SnapshotPageInFull(SnapshotPage):
+    """As ``SnapshotPage``, with all that is recorded of each snapshot."""
+
+    snapshots: list[SnapshotDetail]  # type: ignore[assignment]
 
 
 class CommitEntry(BaseModel):

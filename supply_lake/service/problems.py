@@ -7,7 +7,6 @@ A failure that nobody foresaw tells its caller nothing but that it happened; the
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -22,7 +21,6 @@ from supply_lake.errors import SupplyLakeError, TooManyRequests, Unauthenticated
 
 MEDIA_TYPE = "application/problem+json"
 _log = logging.getLogger(__name__)
-_WORD = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 class Fault(BaseModel):
@@ -69,7 +67,7 @@ def of_error(error: SupplyLakeError) -> Response:
         headers["retry-after"] = str(max(1, round(error.wait)))
     if error.http_status >= 500:
         _log.error("%s: %s", type(error).__name__, error)
-    return problem(error.http_status, str(error), kind=_WORD.sub("-", type(error).__name__).lower(), headers=headers)
+    return problem(error.http_status, str(error), kind=error.kind(), headers=headers)
 
 
 def of_unforeseen(error: Exception) -> Response:

@@ -18,7 +18,7 @@ from supply_lake.service.answers import of_model
 from supply_lake.service.asking import Asker, Lake, may
 from supply_lake.service.grants import Verb
 from supply_lake.service.models import DatasetName
-from supply_lake.service.standing import Standing
+from supply_lake.service.standing import Standing, declared
 
 router = APIRouter(prefix="/v1", tags=["datasets"])
 
@@ -116,11 +116,12 @@ async def datasets(
     lake: Lake,
     limit: Annotated[int, Query(ge=1, le=200, description="At most so many.")] = 50,
     after: Annotated[str | None, Query(description="`next` of the page before.", max_length=400)] = None,
+    contract: Annotated[bool, Query(description="Tell what each declares, too.")] = False,
 ) -> Response:
     """Those over which the token grants `read`; of others it says nothing."""
     start = cursors.name(after) if after else ""
     names = list(islice((one for one in principal.among(Verb.READ, lake.lake.stores.registry) if one > start), limit + 1))
-    found = await lake.in_thread(partial(lake.standings.all, names[:limit]))
+    found = await lake.in_thread(partial(lake.standings.all, names[:limit], contract=contract))
     return of_model(request, DatasetPage(datasets=found, next=cursors.pack(names[limit - 1]) if len(names) > limit else None))
 
 
@@ -136,8 +137,7 @@ async def dataset(request: Request, dataset: DatasetName, lake: Lake) -> Respons
 )
 async def contract(request: Request, dataset: DatasetName, lake: Lake) -> Response:
     """Columns, checks, keys, rules, source, freshness."""
-    declared = lake.spec(dataset).model_dump(mode="json", exclude_defaults=True)
-    return of_model(request, Contract(dataset=dataset, contract=declared))
+    return of_model(request, Contract(dataset=dataset, contract=declared(lake.spec(dataset))))
 
 
 @router.get(

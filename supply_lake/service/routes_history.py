@@ -18,7 +18,7 @@ from supply_lake.errors import UnknownCommit, UnknownSnapshot, UsageError
 from supply_lake.query.live_set import past
 from supply_lake.service import cursors
 from supply_lake.service.answers import answer, of_body, of_model, tag, unchanged
-from supply_lake.service.asking import lake_of, may
+from supply_lake.service.asking import Asker, lake_of, may
 from supply_lake.service.briefs import LivePage, NewestPage, briefs, encoded
 from supply_lake.service.grants import Verb
 from supply_lake.service.models import (
@@ -27,8 +27,10 @@ from supply_lake.service.models import (
     CommitPage,
     DatasetName,
     LiveSet,
+    LiveSetInFull,
     SnapshotDetail,
     SnapshotPage,
+    SnapshotPageInFull,
     SnapshotSummary,
 )
 from supply_lake.service.opened import Opened
@@ -36,9 +38,12 @@ from supply_lake.snapshots.pages import Head
 
 router = APIRouter(prefix="/v1/datasets/{dataset}", tags=["history"], dependencies=[may(Verb.READ)])
 
+anywhere = APIRouter(prefix="/v1", tags=["history"])
+
 After = Annotated[str | None, Query(description="`next` of the page before.", max_length=400)]
 Limit = Annotated[int, Query(ge=1, le=1000, description="At most so many.")]
 Number = Annotated[int | None, Query(ge=0, le=cursors.MOST, description="Number of a commit.")]
+Full = Annotated[bool, Query(description="Tell all that is recorded of each snapshot.")]
 Partition = Annotated[dt.date | None, Query(description="Only of this partition date.")]
 Time = Annotated[dt.datetime | None, Query(description="A time; without a zone it is UTC.")]
 SnapshotId = Annotated[str, Path(pattern=r"^[0-9A-Za-z-]{1,64}$", description="Id of the snapshot.")]
@@ -78,7 +83,7 @@ async def as_of(
     return await _at_commit(request, lake, ("as-of", dataset, commit, time), make)
 
 
-@router.get("/live", summary="The live set: now, at a commit, or at a time", response_model=LiveSet)
+@router.get("/live", summary="The live set: now, at a commit, or at a time", response_model=LiveSet | LiveSetInFull)
 async def live(
     request: Request,
     dataset: DatasetName,
@@ -87,6 +92,7 @@ async def live(
     partition: Partition = None,
     limit: Limit = 100,
     after: After = None,
+    full: Full = False,
 ) -> Response:
     """Every snapshot up to then that no snapshot up to then supersedes. Pages of one live set name its `commit`: give it along
     with `after`, so that a commit between two pages changes nothing."""
@@ -99,13 +105,20 @@ async def live(
         shown = briefs(found[:limit])
         last = shown[-1] if len(found) > limit else None
         more = cursors.pack(last.partition, last.commit or 0, last.snapshot_id) if last else None
-        return encoded(LivePage(dataset, head.commit, head.committed_at, shown, more))
+        if not full:
+            return encoded(LivePage(dataset, head.commit, head.committed_at, shown, more))
+        whole = SnapshotDetail.all_of(found[:limit])
+        return to_json(
+            LiveSetInFull(dataset=dataset, commit=head.commit, committed_at=head.committed_at, snapshots=whole, next=more)
+        )
 
-    return await _at_commit(request, lake, ("live", dataset, head, partition, limit, after), make)
+    return await _at_commit(request, lake, ("live", dataset, head, partition, limit, after, full), make)
 
 
-@router.get("/snapshots", summary="All snapshots, newest first", response_model=SnapshotPage)
-async def snapshots(request: Request, dataset: DatasetName, limit: Limit = 100, after: After = None) -> Response:
+@router.get("/snapshots", summary="All snapshots, newest first", response_model=SnapshotPage | SnapshotPageInFull)
+async def snapshots(
+    request: Request, dataset: DatasetName, limit: Limit = 100, after: After = None, full: Full = False
+) -> Response:
     """Those of batches that published nothing too."""
     lake = lake_of(request)
     moment = cursors.moment(after) if after else None
@@ -116,7 +129,9 @@ async def snapshots(request: Request, dataset: DatasetName, limit: Limit = 100, 
         shown = briefs(found[:limit])
         if len(found) > limit:
             more = cursors.pack(found[limit - 1].recorded_at, shown[-1].snapshot_id)
-        return encoded(NewestPage(dataset, shown, more))
+        if not full:
+            return encoded(NewestPage(dataset, shown, more))
+        return to_json(SnapshotPageInFull(dataset=dataset, snapshots=SnapshotDetail.all_of(found[:limit]), next=more))
 
     return of_body(request, await lake.quick(make))
 
@@ -171,6 +186,17 @@ def detail(lake: Opened, dataset: str, snapshot_id: str) -> SnapshotDetail:
             f"dataset {dataset} has no snapshot {snapshot_id}; GET /v1/datasets/{dataset}/snapshots lists them"
         )
     return told
+
+
+@anywhere.get("/snapshots/{snapshot_id}", summary="One snapshot, of whichever dataset", response_model=SnapshotDetail)
+async def snapshot_of_any(request: Request, principal: Asker, snapshot_id: SnapshotId) -> Response:
+    """For whoever knows its id alone. One of a dataset that the token may not read is not there."""
+    lake = lake_of(request)
+    found = await lake.quick(partial(lake.pages.entry, snapshot_id))
+    told = SnapshotDetail.all_of([found])[0] if found else None
+    if told is None or not principal.may(Verb.READ, told.dataset):
+        raise UnknownSnapshot(f"no snapshot that this token may read has the id {snapshot_id}")
+    return of_model(request, told)
 
 
 async def _version(lake: Opened, dataset: str, commit: int | None, as_of: dt.datetime | None) -> Head:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from typing import Any
 
 from pydantic import BaseModel, Field, TypeAdapter
 
 from supply_lake.datasets.spec import DatasetSpec
-from supply_lake.lake import Lake, late_by
+from supply_lake.lake import Lake
+from supply_lake.query.states import late_by
 from supply_lake.service.models import Quality, SnapshotSummary
 from supply_lake.snapshots.pages import Head, Pages, records
 
@@ -38,6 +40,12 @@ class Standing(BaseModel):
     max_age_hours: float | None = Field(description="Hours after which the newest commit is stale, as declared.")
     late_hours: float | None = Field(description="For how many hours it has been stale; null when it is not.")
     quality: Quality = Field(description="What the rules said of the newest snapshot.")
+    contract: dict[str, Any] | None = Field(None, description="What it declares, where that was asked for.")
+
+
+def declared(spec: DatasetSpec) -> dict[str, Any]:
+    """The declaration in the fields of a dataset file; what is not said there has its default."""
+    return spec.model_dump(mode="json", exclude_unset=True)
 
 
 class _Figures(BaseModel):
@@ -68,13 +76,16 @@ class Standings:
         self._pages = pages
         self._totals: dict[str, tuple[int, _Totals]] = {}
 
-    def all(self, names: Sequence[str]) -> list[Standing]:
-        """How these datasets stand, in this order."""
+    def all(self, names: Sequence[str], *, contract: bool = False) -> list[Standing]:
+        """How these datasets stand, in this order; with what they declare, where that is asked for."""
         waiting: dict[str, int] = {}
         for batch in self._lake.stores.metadata.pending(names):
             waiting[batch.dataset] = waiting.get(batch.dataset, 0) + batch.objects
         registry = self._lake.stores.registry
-        return [self._one(registry[name], waiting.get(name, 0)) for name in names]
+        found = [self._one(registry[name], waiting.get(name, 0)) for name in names]
+        for one in found if contract else ():
+            one.contract = declared(registry[one.dataset])
+        return found
 
     def _one(self, spec: DatasetSpec, pending: int) -> Standing:
         head = self._pages.head(spec.name)

@@ -89,3 +89,16 @@ def version_json(version: SchemaVersion) -> dict[str, Any]:
         "difference": [change_json(change) for change in version.changes],
         **schema_json(version.schema),
     }
+
+
+def version_from_json(dataset: str, data: dict[str, Any]) -> SchemaVersion:
+    """The inverse of ``version_json``."""
+    return SchemaVersion(
+        dataset=dataset,
+        number=data["version"],
+        commit=data["commit"],
+        committed_at=dt.datetime.fromisoformat(data["committed_at"]),
+        object=data["object"],
+        schema=schema_from_json(data),
+        changes=tuple(change_from_json(one) for one in data["difference"]),
+    )

@@ -14,7 +14,7 @@ from supply_lake.service.grants import Verb
 from supply_lake_tests.service.conftest import Service
 
 EXAMPLES = {"dataset": "orders", "snapshot_id": "0" * 8, "run_id": "run-1", "number": "0", "webhook_id": "0" * 12}
-ANY_DATASET = {("GET", "/v1/me"), ("GET", "/v1/datasets"), ("POST", "/v1/query")}
+ANY_DATASET = {("GET", "/v1/me"), ("GET", "/v1/datasets"), ("POST", "/v1/query"), ("GET", "/v1/snapshots/{snapshot_id}")}
 """Routes over several datasets: they show those over which the token holds the verb."""
 
 
@@ -120,6 +120,16 @@ def test_sql_sees_only_the_datasets_that_the_token_may_query(filled: Service) ->
         assert (response.status_code, response.json()["type"]) == (400, "query-error")
         assert "the datasets are stock" in response.json()["detail"]
     assert [row["name"] for row in ask("SHOW TABLES").json()] == ["stock", "stock__rejects", "stock__rows"]
+
+
+def test_a_snapshot_is_found_by_its_id_alone_where_its_dataset_may_be_read(filled: Service) -> None:
+    known = filled.opened.lake.latest("orders")
+    assert known is not None
+    path = f"/v1/snapshots/{known.id}"
+    assert filled.json(path, token=filled.token("orders:read"))["snapshot_id"] == known.id
+    hidden, missing = filled.get(path, token=filled.token("stock:read")), filled.get("/v1/snapshots/0000")
+    assert hidden.status_code == missing.status_code == 404
+    assert hidden.json()["detail"] == missing.json()["detail"].replace("0000", known.id)
 
 
 @pytest.mark.parametrize(
