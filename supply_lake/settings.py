@@ -75,6 +75,7 @@ class Settings:
     oidc_audience: str = ""
     oidc_jwks: str = ""
     oidc_claim: str = "scope"
+    webhook_hosts: str = ""
 
     @staticmethod
     def from_env(env: Mapping[str, str] | None = None) -> Settings:
@@ -105,6 +106,7 @@ class Settings:
             query=_choice(env, "QUERY", ("duckdb",)),
             catalog=_choice(env, "CATALOG", ("none",)),
             alert_url=_get(env, "ALERT_URL"),
+            webhook_hosts=_get(env, "WEBHOOK_HOSTS"),
             **_provider(env),  # type: ignore[arg-type]
             **numbers,  # type: ignore[arg-type]
         )

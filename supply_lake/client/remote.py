@@ -125,7 +125,7 @@ class RemoteLake:
         columns: Sequence[str] | None = None,
         where: str | None = None,
     ) -> pa.Table:
-        """The rows of a dataset: of its newest live set, at a time, at a commit, or of one snapshot alone; see ``Lake.read``."""
+        """The rows of a dataset: of its newest live set, at a time, at a commit, or of one snapshot; see ``Lake.read``."""
         at = {"as_of": _time(as_of), "commit": commit, "snapshot_id": snapshot_id}
         listed = list(columns) if columns is not None else None
         with self._rows("GET", f"{_path(name)}/rows", **at, columns=listed, where=where, format="arrow") as reader:

@@ -47,6 +47,8 @@ class AccessStore:
         :raises StoreUnavailable: the database does not answer
         """
         database = Database.open(settings.access)
+        from supply_lake.service import webhook_store  # noqa: F401 - its table is one of these
+
         try:
             database.write(tables.create_all)
         except BaseException:

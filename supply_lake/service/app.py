@@ -5,22 +5,35 @@ What belongs here: putting it together. What does not: any route. ``from_environ
 
 from __future__ import annotations
 
+import asyncio
 import gc
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from fastapi import APIRouter, FastAPI, Response
 from pydantic import BaseModel, Field
 
-from supply_lake.service import problems, routes_datasets, routes_history, routes_lineage, routes_push, routes_rows
+from supply_lake.service import (
+    problems,
+    routes_datasets,
+    routes_events,
+    routes_history,
+    routes_lineage,
+    routes_push,
+    routes_rows,
+    routes_webhooks,
+)
 from supply_lake.service.answers import JSON, RELEASE
 from supply_lake.service.audit import Audit
+from supply_lake.service.deliveries import Deliveries
 from supply_lake.service.door import Door
 from supply_lake.service.doorman import Doorman
 from supply_lake.service.limits import Rate
 from supply_lake.service.oidc import Provider
 from supply_lake.service.openapi import describe
 from supply_lake.service.opened import Opened
+from supply_lake.service.watch import Watch
+from supply_lake.service.webhook_store import WebhookStore
 
 _DESCRIPTION = """
 Which data there are, in which version, where, and how good. Every answer about a commit is the same for ever.
@@ -45,17 +58,21 @@ async def health() -> Response:
     return Response(Health(status="ok", version=RELEASE).model_dump_json(), media_type=JSON)
 
 
-def create_app(opened: Opened) -> FastAPI:
-    """The app over an opened lake, which it closes when it ends."""
+def create_app(opened: Opened, *, tell_webhooks: bool = True) -> FastAPI:
+    """The app over an opened lake, which it closes when it ends; behind its requests it tells webhooks."""
     settings = opened.settings
     audit = Audit(settings.audit)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        telling = asyncio.create_task(Deliveries(opened, app.state.webhooks).run() if tell_webhooks else asyncio.sleep(0))
         gc.freeze()  # what was imported stays: going over it again and again would hold up requests
         try:
             yield
         finally:
+            telling.cancel()
+            with suppress(asyncio.CancelledError):
+                await telling
             audit.close()
             opened.close()
 
@@ -71,12 +88,14 @@ def create_app(opened: Opened) -> FastAPI:
     )
     app.state.opened = opened
     app.state.doorman = Doorman(opened.access, Provider.of(settings), opened.inline)
+    app.state.watch = Watch(opened)
+    app.state.webhooks = WebhookStore(opened.access.database)
     app.state.rate = Rate(settings.rate_per_second)
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]
     problems.install(app)
     app.add_middleware(Door, audit=audit, max_bytes=settings.max_request_bytes, seconds=settings.request_seconds)
     app.include_router(routes_history.anywhere)
-    for room in (routes_history, routes_datasets, routes_lineage, routes_rows, routes_push):
+    for room in (routes_history, routes_datasets, routes_lineage, routes_rows, routes_push, routes_webhooks, routes_events):
         app.include_router(room.router)
     app.include_router(_open)
     return app

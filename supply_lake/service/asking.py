@@ -39,8 +39,11 @@ async def asker(request: Request) -> Principal:
     :raises AccessError: nobody that is known, or too often
     """
     known: Principal | None = getattr(request.state, "asker", None)
-    if known is not None:
-        return known
+    return known if known is not None else await asker_anew(request)
+
+
+async def asker_anew(request: Request) -> Principal:
+    """As ``asker``, of a request that lasts: its token may have ended meanwhile."""
     doorman: Doorman = request.app.state.doorman
     rate: Rate = request.app.state.rate
     scheme, _, token = request.headers.get("authorization", "").partition(" ")

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, BeforeValidator, Field, TypeAdapter
 
 from supply_lake.snapshots.pages import Entry, records
+from supply_lake.snapshots.records import Commit
 
 DatasetName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$", max_length=63, description="Name of the dataset.")]
 
@@ -212,6 +213,21 @@ class CommitEntry(BaseModel):
     revoked: list[str] = Field(description="Ids of those that it revoked.")
     reason: str = Field(description="Why, of a revocation.")
     by: str = Field(description="Who asked for it, of a revocation.")
+
+    @staticmethod
+    def of(commit: Commit) -> CommitEntry:
+        """The entry of a commit."""
+        return CommitEntry(
+            dataset=commit.dataset,
+            commit=commit.number,
+            committed_at=commit.committed_at,
+            batch_id=commit.batch_id,
+            added=list(commit.added),
+            superseded=list(commit.superseded),
+            revoked=list(commit.revoked),
+            reason=commit.reason,
+            by=commit.by,
+        )
 
 
 class CommitPage(BaseModel):

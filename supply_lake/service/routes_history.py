@@ -155,20 +155,7 @@ async def commits(
 
     def make() -> CommitPage:
         found = lake.pages.commits(dataset, after=after, limit=limit + 1)
-        shown = [
-            CommitEntry(
-                dataset=one.dataset,
-                commit=one.number,
-                committed_at=one.committed_at,
-                batch_id=one.batch_id,
-                added=list(one.added),
-                superseded=list(one.superseded),
-                revoked=list(one.revoked),
-                reason=one.reason,
-                by=one.by,
-            )
-            for one in found[:limit]
-        ]
+        shown = [CommitEntry.of(one) for one in found[:limit]]
         return CommitPage(dataset=dataset, commits=shown, next=shown[-1].commit if len(found) > limit else None)
 
     return of_model(request, await lake.quick(make))

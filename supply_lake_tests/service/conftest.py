@@ -30,7 +30,7 @@ class Service:
     def __init__(self, house: House, env: Mapping[str, str]) -> None:
         self.house = house
         self.opened = Opened.open(Settings.from_env({**house.env, **env}))
-        self.app = create_app(self.opened)
+        self.app = create_app(self.opened, tell_webhooks=False)
         self.client = TestClient(self.app, raise_server_exceptions=False, client=("127.0.0.9", 5000))
         self.client.__enter__()
         self.all = self.token("*:read,query,push,manage")

@@ -66,6 +66,11 @@ def test_oversized_requests_are_refused(serve: Callable[..., Service]) -> None:
     assert service.house.states() == {}
 
 
+def test_a_body_that_is_held_in_memory_is_small(filled: Service) -> None:
+    problem(filled.ask("POST", "/v1/query", content=b" " * (1024**2 + 1), token=None), 413, "too-large")
+    problem(filled.ask("POST", "/v1/datasets/orders/records", content=b" " * (1024**2 + 1), token=None), 401, "unauthenticated")
+
+
 def run_door(audit: Audit, receive: Callable[[], Any], seconds: float) -> list[Message]:
     """One request through a door, before an app that reads its body."""
     sent: list[Message] = []
