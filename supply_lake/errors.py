@@ -11,7 +11,10 @@
     │   ├── UnknownSnapshot
     │   ├── UnknownCommit
     │   ├── UnknownToken
-    │   └── UnknownWebhook
+    │   ├── UnknownWebhook
+    │   ├── UnknownPin
+    │   ├── UnknownQuery
+    │   └── VersionRemoved          it was there, and `gc` removed its files
     ├── AccessError                 the service lets nobody by who may not, asks too much, or is too slow
     │   ├── Unauthenticated         no token came, or one that opens nothing
     │   ├── Forbidden               the token grants something else
@@ -30,7 +33,9 @@
     │   └── SourceUnavailable       it does not answer, however often it was asked
     ├── StoreUnavailable            an object store or the metadata store does not answer; nothing is lost
     ├── QueryError                  a query was refused or failed
-    └── VerificationError           files and records disagree
+    │   ├── QueryCancelled          someone gave it up
+    │   └── QueryTimeout            it took longer than it may
+    └── VerificationError           files and records disagree, or a pin and what it names
 
 What belongs here: the tree, and its one mapping to exit status and HTTP status. What does not: texts of messages (they are
 written where the fact is known) and any import of another room.
@@ -94,6 +99,20 @@ class UnknownToken(NotFound):
 
 class UnknownWebhook(NotFound):
     """The dataset has no webhook of this id."""
+
+
+class UnknownPin(NotFound):
+    """No registered pin has this id."""
+
+
+class UnknownQuery(NotFound):
+    """No query has this id, or its answer is not kept any more."""
+
+
+class VersionRemoved(NotFound):
+    """The version was there once; its files were superseded for longer than the retention, and removed."""
+
+    http_status = 410
 
 
 class AccessError(SupplyLakeError):
@@ -196,6 +215,18 @@ class QueryError(SupplyLakeError):
     """A query was refused or failed."""
 
     http_status = 400
+
+
+class QueryCancelled(QueryError):
+    """A query was given up by whoever asked it."""
+
+    http_status = 409
+
+
+class QueryTimeout(QueryError):
+    """A query took longer than it may."""
+
+    http_status = 504
 
 
 class VerificationError(SupplyLakeError):

@@ -16,8 +16,9 @@ class DatasetState:
     """A dataset as it stands: what is declared, and what is live.
 
     ``rows`` counts the rows in live files, those that a tombstone hides included; ``bytes`` are those of the live files.
-    ``commit`` is 0 and ``committed_at`` is ``None`` before the first commit. ``pending`` counts landed objects that wait.
-    ``late`` is how long ago the newest commit went stale, by the declared freshness; ``None`` when it did not, or never could.
+    ``commit`` is 0 before the first commit. ``committed_at`` is when the newest live rows were committed, ``None`` when none
+    are. ``pending`` counts landed objects that wait. ``late`` is how long ago the newest commit went stale, by the declared
+    freshness; ``None`` when it did not, or never could.
     """
 
     spec: DatasetSpec

@@ -69,7 +69,7 @@ class SnapshotSummary(BaseModel):
     quality: Annotated[Quality, BeforeValidator(_counted)] = Field(description="What the dataset's rules said.")
     schema_version: int = Field(description="Number of the schema that it was published under.")
     schema_fingerprint: str = Field(description="Snapshots of the same one have the same columns and types.")
-    kind: str = Field(description="`ingest`, `recurate`, `replay` or `revoke`.")
+    kind: str = Field(description="`ingest`, `recurate`, `replay`, `revoke` or `compact`.")
     run_id: str = Field(description="The Dagster run that made it; empty when none did.")
     reason: str = Field(description="Why nothing was published, or why something was revoked.")
 
@@ -160,6 +160,17 @@ class SnapshotDetail(SnapshotSummary):
     revokes: list[str] = Field(description="Snapshots that it takes out of the live set.")
     restores: str = Field(description="The snapshot whose rows it holds again.")
     by: str = Field(description="Who asked for it.")
+    holds: list[str] = Field(description="Snapshots whose rows it holds, of a compaction.")
+    rows_at: dt.datetime | None = Field(description="When the newest of these was committed.")
+    removed_at: dt.datetime | None = Field(description="When `gc` removed its files; null while they are there.")
+
+    @classmethod
+    def all_of(cls, entries: Sequence[Entry]) -> list[Self]:
+        """The entries, parsed by one call."""
+        parsed = super().all_of(entries)
+        for one, entry in zip(parsed, entries, strict=True):
+            one.removed_at = entry.removed_at
+        return parsed
 
 
 class LiveSet(BaseModel):

@@ -15,13 +15,13 @@ from fastapi import APIRouter, Body, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 from starlette.responses import StreamingResponse
 
-from supply_lake.errors import NotFound
+from supply_lake.errors import NotFound, VersionRemoved
 from supply_lake.query.rejects import RejectPlace, Which
 from supply_lake.service import cursors
 from supply_lake.service.answers import of_model, unchanged
 from supply_lake.service.asking import Asker, Lake, may
 from supply_lake.service.grants import Verb
-from supply_lake.service.models import DatasetName
+from supply_lake.service.models import DatasetName, SnapshotDetail
 from supply_lake.service.opened import Opened
 from supply_lake.service.routes_history import After, Limit, Number, SnapshotId, Time, detail
 from supply_lake.service.streams import CONTENT, Form, stream
@@ -182,7 +182,7 @@ async def file(
     lake: Lake,
 ) -> Response:
     """Its bytes, as the lake has them; its digest stands on the record."""
-    one = await lake.in_thread(partial(detail, lake, dataset, snapshot_id))
+    one = await lake.in_thread(partial(_there, lake, dataset, snapshot_id))
     if number >= len(one.files):
         raise NotFound(f"snapshot {snapshot_id} has {len(one.files)} files; there is no file {number}")
     told = one.files[number]
@@ -220,12 +220,21 @@ def _links(lake: Opened, dataset: str, snapshot_id: str, base_url: str) -> FileL
     seconds, store = lake.settings.link_seconds, lake.lake.stores.lake
     now = dt.datetime.now(dt.UTC)
     found = []
-    for number, one in enumerate(detail(lake, dataset, snapshot_id).files):
+    for number, one in enumerate(_there(lake, dataset, snapshot_id).files):
         signed = store.signed_url(one.path, seconds)
         url = signed or f"{base_url}v1/datasets/{dataset}/snapshots/{snapshot_id}/files/{number}"
         found.append(FileLink(**one.model_dump(), url=url, signed=signed is not None))
     expires = now + dt.timedelta(seconds=seconds) if any(one.signed for one in found) else None
     return FileLinks(dataset=dataset, snapshot_id=snapshot_id, expires_at=expires, files=found)
+
+
+def _there(lake: Opened, dataset: str, snapshot_id: str) -> SnapshotDetail:
+    told = detail(lake, dataset, snapshot_id)
+    if told.removed_at is not None:
+        raise VersionRemoved(
+            f"the files of snapshot {snapshot_id} were removed on {told.removed_at:%Y-%m-%d}; read a later one"
+        )
+    return told
 
 
 def _blocks(opened: BinaryIO) -> Iterator[bytes]:

@@ -30,7 +30,7 @@ class Standing(BaseModel):
     mode: str = Field(description="`append`, `replace` or `upsert`.")
     primary_key: list[str]
     commit: int = Field(description="The newest; 0 before the first.")
-    committed_at: dt.datetime | None = Field(description="When the newest live snapshot was published, UTC.")
+    committed_at: dt.datetime | None = Field(description="When the newest live rows were first published, UTC.")
     snapshots: int = Field(description="How many are live.")
     partitions: int = Field(description="How many partition dates they cover.")
     rows: int = Field(description="Rows in live files, those that a tombstone hides included.")
@@ -53,6 +53,8 @@ class _Figures(BaseModel):
     rows_total: int
     bytes: int
     rows: dict[str, int]
+    committed_at: dt.datetime | None
+    rows_at: dt.datetime | None
 
 
 class _Totals(BaseModel):
@@ -120,7 +122,7 @@ class Standings:
         last = self._pages.latest(dataset, commit) if commit else None
         newest = SnapshotSummary.all_of([last])[0] if last else None
         return _Totals(
-            committed_at=newest.committed_at if newest else None,
+            committed_at=max((one.rows_at or one.committed_at for one in figures if one.committed_at), default=None),
             snapshots=len(figures),
             partitions=len({one.partition for one in figures}),
             rows=sum(one.rows_total for one in figures),

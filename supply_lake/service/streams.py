@@ -17,7 +17,7 @@ from fastapi import Response
 from starlette.responses import StreamingResponse
 
 from supply_lake.query import formats
-from supply_lake.query.engine import Answer
+from supply_lake.query.answer import Answer
 from supply_lake.service.opened import Opened
 
 ARROW = "application/vnd.apache.arrow.stream"

@@ -36,14 +36,15 @@ class Entry(NamedTuple):
     superseded_by: int | None
     revoked_by: int | None
     recorded_at: dt.datetime
+    removed_at: dt.datetime | None = None
 
     def as_of(self, commit: int) -> Entry:
         """The entry as it stood at a commit: what happened to it later is not told, so this never changes."""
-        if (self.superseded_by or 0) <= commit and (self.revoked_by or 0) <= commit:
+        if (self.superseded_by or 0) <= commit and (self.revoked_by or 0) <= commit and self.removed_at is None:
             return self
         superseded_by = self.superseded_by if (self.superseded_by or 0) <= commit else None
         revoked_by = self.revoked_by if (self.revoked_by or 0) <= commit else None
-        return self._replace(superseded_by=superseded_by, revoked_by=revoked_by)
+        return self._replace(superseded_by=superseded_by, revoked_by=revoked_by, removed_at=None)
 
 
 Place = tuple[dt.date, int, str]
@@ -175,7 +176,7 @@ def _moment(snapshot: Snapshot) -> Moment:
 
 def _entry(snapshot: Snapshot) -> Entry:
     record = json.dumps(snapshot_json(snapshot), separators=(",", ":"))
-    return Entry(record, snapshot.superseded_by, snapshot.revoked_by, _moment(snapshot)[0])
+    return Entry(record, snapshot.superseded_by, snapshot.revoked_by, _moment(snapshot)[0], snapshot.removed_at)
 
 
 def records(entries: Iterable[Entry]) -> str:

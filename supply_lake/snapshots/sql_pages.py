@@ -19,7 +19,7 @@ from supply_lake.snapshots.sql_ledger import chunks
 from supply_lake.snapshots.sql_schema import commits, datasets, from_micros, snapshots, to_micros
 
 _S = snapshots.c
-_ENTRY = (_S.record, _S.superseded_by, _S.revoked_by, _S.recorded_at)
+_ENTRY = (_S.record, _S.superseded_by, _S.revoked_by, _S.recorded_at, _S.removed_at)
 _TIME = sa.select(commits.c.committed_at).where(
     commits.c.dataset == sa.bindparam("name"), commits.c.number == sa.bindparam("number")
 )
@@ -120,7 +120,10 @@ class SqlPages:
     def _entries(self, query: sa.Select[Any], values: dict[str, Any] | None = None) -> list[Entry]:
         with self._database.read() as connection:
             rows = connection.execute(query, values or {}).all()
-        return [Entry(record, gone, revoked, from_micros(time)) for record, gone, revoked, time in rows]
+        return [
+            Entry(record, superseded, revoked, from_micros(time), None if removed is None else from_micros(removed))
+            for record, superseded, revoked, time, removed in rows
+        ]
 
 
 # Statements that are run many times a second are built once: building one takes longer than running it.

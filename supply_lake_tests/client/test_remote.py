@@ -126,7 +126,9 @@ def test_rejects_are_the_same(remote: RemoteLake, local: Lake) -> None:
         assert remote.rejects("orders", **asked).equals(local.rejects("orders", **asked)), asked  # type: ignore[arg-type]
     for by in ("rule", "source"):
         there, here = (lake.rejects_summary("orders", by=by) for lake in (remote, local))  # type: ignore[attr-defined]
-        assert there.to_pylist() == here.to_pylist()
+        ties = {"most_often"}  # which of two rules that were broken as often is named is nobody's choice
+        told = [[{k: v for k, v in row.items() if k not in ties} for row in one.to_pylist()] for one in (there, here)]
+        assert told[0] == told[1]
         assert there.schema.names == here.schema.names
 
 
@@ -137,7 +139,7 @@ def test_rejects_are_the_same(remote: RemoteLake, local: Lake) -> None:
         (UnknownCommit, lambda lake: lake.live("orders", commit=99)),
         (UnknownCommit, lambda lake: lake.read("orders", commit=99)),
         (UnknownSnapshot, lambda lake: lake.read("orders", snapshot_id="0000")),
-        (UsageError, lambda lake: lake.read("orders", commit=1, snapshot_id="0000")),
+        (UsageError, lambda lake: lake.live("orders", commit=1, as_of=dt.datetime(2026, 1, 1))),
         (UsageError, lambda lake: lake.read("orders", as_of=dt.datetime.now() + dt.timedelta(days=9))),
         (NotFound, lambda lake: lake.latest("nothing")),
         (NotFound, lambda lake: lake.latest("../x")),
@@ -167,7 +169,7 @@ def test_the_same_names_take_the_same_arguments() -> None:
     ]
     for name in reads:
         here, there = (set(inspect.signature(getattr(lake, name)).parameters) for lake in (Lake, RemoteLake))
-        assert there == here - {"to", "limits"}, name
+        assert there == here - {"to", "limits", "pin"}, name
 
 
 def test_whoever_may_not_is_told_so(service: Service) -> None:
