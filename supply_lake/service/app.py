@@ -32,6 +32,7 @@ from supply_lake.service.limits import Rate
 from supply_lake.service.oidc import Provider
 from supply_lake.service.openapi import describe
 from supply_lake.service.opened import Opened
+from supply_lake.service.pages import routes as pages
 from supply_lake.service.watch import Watch
 from supply_lake.service.webhook_store import WebhookStore
 
@@ -92,12 +93,13 @@ def create_app(opened: Opened, *, tell_webhooks: bool = True) -> FastAPI:
     app.state.webhooks = WebhookStore(opened.access.database)
     app.state.rate = Rate(settings.rate_per_second)
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]
-    problems.install(app)
+    problems.install(app, pages.of_error)
     app.add_middleware(Door, audit=audit, max_bytes=settings.max_request_bytes, seconds=settings.request_seconds)
     app.include_router(routes_history.anywhere)
     for room in (routes_history, routes_datasets, routes_lineage, routes_rows, routes_push, routes_webhooks, routes_events):
         app.include_router(room.router)
     app.include_router(_open)
+    app.include_router(pages.router)
     return app
 
 

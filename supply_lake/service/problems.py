@@ -7,7 +7,7 @@ A failure that nobody foresaw tells its caller nothing but that it happened; the
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -76,12 +76,15 @@ def of_unforeseen(error: Exception) -> Response:
     return problem(500, "the service failed; its log says why")
 
 
-def install(app: FastAPI) -> None:
-    """Give every failure of an app this shape."""
+def install(app: FastAPI, of_page: Callable[[SupplyLakeError], Response]) -> None:
+    """Give every failure of an app this shape.
+
+    :param of_page: how a page for people, which is none of the routes below ``/v1``, tells of an error of ours
+    """
 
     @app.exception_handler(SupplyLakeError)
-    async def ours(_: Request, error: SupplyLakeError) -> Response:
-        return of_error(error)
+    async def ours(request: Request, error: SupplyLakeError) -> Response:
+        return of_error(error) if request.url.path.startswith("/v1") else of_page(error)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> Response:
