@@ -23,7 +23,7 @@ from supply_lake.service.models import DatasetName, SnapshotSummary
 from supply_lake.service.opened import Opened
 from supply_lake.service.pages.compare import compare, rows
 from supply_lake.service.pages.plots import Bar, Plot, bars
-from supply_lake.service.pages.show import number, page, size
+from supply_lake.service.pages.show import moment, number, page, size
 from supply_lake.service.pages.sign_in import forget, form, known, remember, signed_in
 
 router = APIRouter(include_in_schema=False)
@@ -82,8 +82,8 @@ async def datasets(request: Request, after: After = None) -> Response:
 async def dataset(request: Request, dataset: DatasetName, after: After = None) -> Response:
     """One dataset: its snapshots over time, what was rejected, how its schema changed."""
     principal, lake = await _allowed(request, Verb.READ, dataset)
-    moment = cursors.moment(after) if after else None
-    values = await lake.in_thread(partial(_dataset, lake, dataset, moment, principal.may(Verb.QUERY, dataset)))
+    before = cursors.moment(after) if after else None
+    values = await lake.in_thread(partial(_dataset, lake, dataset, before, principal.may(Verb.QUERY, dataset)))
     return page("dataset.html", who=principal.name, **values)
 
 
@@ -131,8 +131,8 @@ async def _allowed(request: Request, verb: Verb, dataset: str) -> tuple[Principa
     return principal, lake
 
 
-def _dataset(lake: Opened, dataset: str, moment: Any, may_query: bool) -> dict[str, Any]:
-    found = lake.pages.newest(dataset, before=moment, limit=_SNAPSHOTS + 1)
+def _dataset(lake: Opened, dataset: str, before: Any, may_query: bool) -> dict[str, Any]:
+    found = lake.pages.newest(dataset, before=before, limit=_SNAPSHOTS + 1)
     shown = SnapshotSummary.all_of(found[:_SNAPSHOTS])
     more = cursors.pack(found[_SNAPSHOTS - 1].recorded_at, shown[-1].snapshot_id) if len(found) > _SNAPSHOTS else ""
     (standing,) = lake.standings.all([dataset])
@@ -155,7 +155,7 @@ def _plots(shown: list[SnapshotSummary]) -> list[Plot]:
     """Rows, rejects and bytes of each snapshot, the oldest first."""
     if not shown:
         return []
-    ends = {"first": str(shown[0].partition), "last": str(shown[-1].partition)}
+    ends = {"first": _when(shown[0]), "last": _when(shown[-1])}
     kinds = (
         ("rows", "Rows published", [one.rows.published for one in shown], number),
         ("rejects", "Rows rejected", [one.rows.rejected for one in shown], number),
@@ -171,6 +171,11 @@ def _plots(shown: list[SnapshotSummary]) -> list[Plot]:
         )
         for kind, caption, values, write in kinds
     ]
+
+
+def _when(one: SnapshotSummary) -> str:
+    time = one.committed_at or one.created_at
+    return moment(time) if time else ""
 
 
 def _query_page(principal: Principal, lake: Opened, sql: str, *, status: int = 200, **answer: Any) -> Response:
