@@ -50,10 +50,10 @@ class Settings:
 
     ``landing``, ``lake`` and ``rejects`` are absolute local paths or object store URLs (``s3://bucket/prefix``).
     ``encryption`` is that with which S3 encrypts what the lake writes; when empty, the buckets' own.
-    ``metadata`` is an SQLAlchemy URL. ``events`` is the queue that tells of new objects in landing: ``sqs://name``,
-    ``sqs://account/name`` or its URL; when empty, landing is listed. ``alert_url`` is a webhook that takes JSON, or empty.
-    Sizes are bytes, times are seconds unless their name says otherwise. Schedules are cron lines in UTC, or empty: then nothing
-    runs by itself. ``access`` (an SQLAlchemy URL), ``audit`` and what follows ``rate_per_second`` up to
+    ``metadata`` is an SQLAlchemy URL, ``iceberg`` one or empty. ``events`` is the queue that tells of new objects in landing:
+    ``sqs://name``, ``sqs://account/name`` or its URL; when empty, landing is listed. ``alert_url`` is a webhook that takes
+    JSON, or empty. Sizes are bytes, times are seconds unless their name says otherwise. Schedules are cron lines in UTC, or
+    empty: then nothing runs by itself. ``access`` (an SQLAlchemy URL), ``audit`` and what follows ``rate_per_second`` up to
     ``webhook_hosts`` are the service's.
     """
 
@@ -89,6 +89,7 @@ class Settings:
     oidc_jwks: str = ""
     oidc_claim: str = "scope"
     webhook_hosts: str = ""
+    iceberg: str = ""
     retention_days: float = 90.0
     gc_grace_hours: float = 48.0
     compact_schedule: str = ""
@@ -130,12 +131,18 @@ class Settings:
             alert_url=_get(env, "ALERT_URL"),
             webhook_hosts=_get(env, "WEBHOOK_HOSTS"),
             **_provider(env),  # type: ignore[arg-type]
+            iceberg=_iceberg(env, home),
             compact_schedule=_cron(env, "COMPACT_SCHEDULE"),
             gc_schedule=_cron(env, "GC_SCHEDULE"),
             reconcile_schedule=_cron(env, "RECONCILE_SCHEDULE"),
             verify_schedule=_cron(env, "VERIFY_SCHEDULE"),
             **numbers,  # type: ignore[arg-type]
         )
+
+    @property
+    def iceberg_warehouse(self) -> str:
+        """Where Iceberg tables keep their own metadata: beside the lake."""
+        return _sibling(self.lake, "iceberg")
 
     @property
     def scratch(self) -> Path:
@@ -254,6 +261,22 @@ def _database(env: Mapping[str, str], name: str, default: str) -> str:
             "give sqlite:///path or postgresql://user@host/database"
         )
     return value
+
+
+def _iceberg(env: Mapping[str, str], home: Path) -> str:
+    """SQLAlchemy URL of the catalog; empty when the lake publishes no tables."""
+    value = _get(env, "ICEBERG")
+    if value.lower() in ("", "off"):
+        return ""
+    if value.lower() == "on":
+        return f"sqlite:///{home / 'iceberg.sqlite'}"
+    scheme, separator, rest = value.partition("://")
+    if not separator or scheme not in _METADATA_SCHEMES:
+        raise SettingsError(
+            f"{PREFIX}ICEBERG={redacted(value)} is neither on nor off, nor the URL of an SQL catalog; "
+            "give on, sqlite:///path or postgresql://user@host/database"
+        )
+    return f"postgresql+psycopg://{rest}" if scheme == "postgresql" else value
 
 
 def _choice(env: Mapping[str, str], name: str, allowed: tuple[str, ...]) -> str:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import gzip
 import importlib.util
 import io
+import json
 import os
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -64,6 +68,30 @@ def test_python_examples_of_the_documents_run(lake: Lake, home: Path, monkeypatc
     for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
         for example in re.findall(r"^```python\n(.*?)^```$", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
             exec(compile(example, str(path), "exec"), {})
+
+
+def test_notebooks_give_what_they_show(lake: Lake, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUPPLY_LAKE_HOME", str(home))
+    for path in sorted((ROOT / "docs" / "notebooks").glob("*.ipynb")):
+        scope: dict[str, Any] = {}
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            if cell["cell_type"] == "code":
+                shown = ["".join(one.get("text") or one["data"]["text/plain"]) for one in cell["outputs"]]
+                assert _outputs("".join(cell["source"]), scope) == shown
+
+
+def _outputs(source: str, scope: dict[str, Any]) -> list[str]:
+    """What a cell prints, and its last value if that is an expression, as Jupyter has it."""
+    *steps, last = ast.parse(source).body
+    printed = io.StringIO()
+    value = None
+    with contextlib.redirect_stdout(printed):
+        exec(compile(ast.Module(steps, []), "cell", "exec"), scope)
+        if isinstance(last, ast.Expr):
+            value = eval(compile(ast.Expression(last.value), "cell", "eval"), scope)
+        else:
+            exec(compile(ast.Module([last], []), "cell", "exec"), scope)
+    return [text for text in (printed.getvalue(), "" if value is None else repr(value)) if text]
 
 
 def test_every_kind_of_accident_happens_and_no_row_is_lost(lake: Lake) -> None:
