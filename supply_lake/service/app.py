@@ -20,7 +20,9 @@ from supply_lake.service import (
     routes_history,
     routes_lineage,
     routes_push,
+    routes_queries,
     routes_rows,
+    routes_versions,
     routes_webhooks,
 )
 from supply_lake.service.answers import JSON, RELEASE
@@ -96,7 +98,17 @@ def create_app(opened: Opened, *, tell_webhooks: bool = True) -> FastAPI:
     problems.install(app, pages.of_error)
     app.add_middleware(Door, audit=audit, max_bytes=settings.max_request_bytes, seconds=settings.request_seconds)
     app.include_router(routes_history.anywhere)
-    for room in (routes_history, routes_datasets, routes_lineage, routes_rows, routes_push, routes_webhooks, routes_events):
+    for room in (
+        routes_history,
+        routes_datasets,
+        routes_lineage,
+        routes_rows,
+        routes_push,
+        routes_queries,
+        routes_webhooks,
+        routes_events,
+        routes_versions,
+    ):
         app.include_router(room.router)
     app.include_router(_open)
     app.include_router(pages.router)

@@ -14,8 +14,19 @@ from supply_lake.service.asking import OPEN
 from supply_lake.service.grants import Verb
 from supply_lake_tests.service.conftest import Service
 
-EXAMPLES = {"dataset": "orders", "snapshot_id": "0" * 8, "run_id": "run-1", "number": "0", "webhook_id": "0" * 12}
-ANY_DATASET = {("GET", "/v1/me"), ("GET", "/v1/datasets"), ("POST", "/v1/query"), ("GET", "/v1/snapshots/{snapshot_id}")}
+EXAMPLES = {
+    "dataset": "orders",
+    "snapshot_id": "0" * 8,
+    "run_id": "run-1",
+    "number": "0",
+    "webhook_id": "0" * 12,
+    "query_id": "0" * 24,
+    "pin_id": "x",
+}
+ANY_DATASET = {("GET", "/v1/me"), ("GET", "/v1/datasets"), ("POST", "/v1/query"), ("GET", "/v1/snapshots/{snapshot_id}"),
+    ("POST", "/v1/queries"), ("GET", "/v1/queries/{query_id}"), ("DELETE", "/v1/queries/{query_id}"),
+    ("GET", "/v1/queries/{query_id}/result"),
+}  # fmt: skip
 """Routes over several datasets: they show those over which the token holds the verb."""
 
 
