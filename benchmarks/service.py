@@ -33,8 +33,9 @@ from supply_lake.service.grants import Grant
 from supply_lake.service.tokens import make_token
 from supply_lake.settings import Settings
 from supply_lake.snapshots import sql_schema
+from supply_lake.snapshots.micros import to_micros
+from supply_lake.snapshots.record_text import batch_text, snapshot_text
 from supply_lake.snapshots.records import Snapshot
-from supply_lake.snapshots.sql_history import batch_text, snapshot_text
 from supply_lake.snapshots.sql_store import SqlStore
 
 DATASETS = 200
@@ -95,7 +96,7 @@ def _fill(store: SqlStore, dataset: str, commits: int) -> None:
         made = metadata.batch(dataset, metadata.DAY + dt.timedelta(days=number // 10 * 5 + number % 5))
         one = _committed(made.snapshots[0], number, at)
         common = {"dataset": dataset, "landing_date": one.landing_date, "status": "committed", "commit_number": number}
-        common["recorded_at"] = sql_schema.to_micros(at)
+        common["recorded_at"] = to_micros(at)
         batches.append({**common, "id": made.id, "run_id": "", "record": batch_text(replace(made, commit=number))})
         entries.append({"dataset": dataset, "number": number, "committed_at": common["recorded_at"], "batch_id": made.id})
         replaced = number + 5 if number % 10 < 5 and number + 5 <= commits else None

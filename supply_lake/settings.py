@@ -19,7 +19,7 @@ from supply_lake.errors import SettingsError
 
 PREFIX = "SUPPLY_LAKE_"
 _STORE_SCHEMES = ("s3", "gs", "az", "file")
-_METADATA_SCHEMES = ("sqlite", "postgresql", "postgresql+psycopg")
+_SQL_SCHEMES = ("sqlite", "postgresql", "postgresql+psycopg")
 _SECRET_PARAMETER = re.compile(r"([?&][a-z]*password=)[^&#]*")
 _CRON = re.compile(r"@(hourly|daily|weekly|monthly|yearly)|[\d*/,\-A-Za-z#?L]+( [\d*/,\-A-Za-z#?L]+){4}")
 _READ_ELSEWHERE = {"DEBUG"}  # by the command, before it reads settings
@@ -50,11 +50,11 @@ class Settings:
 
     ``landing``, ``lake`` and ``rejects`` are absolute local paths or object store URLs (``s3://bucket/prefix``).
     ``encryption`` is that with which S3 encrypts what the lake writes; when empty, the buckets' own.
-    ``metadata`` is an SQLAlchemy URL, ``iceberg`` one or empty. ``events`` is the queue that tells of new objects in landing:
-    ``sqs://name``, ``sqs://account/name`` or its URL; when empty, landing is listed. ``alert_url`` is a webhook that takes
-    JSON, or empty. Sizes are bytes, times are seconds unless their name says otherwise. Schedules are cron lines in UTC, or
-    empty: then nothing runs by itself. ``access`` (an SQLAlchemy URL), ``audit`` and what follows ``rate_per_second`` up to
-    ``webhook_hosts`` are the service's.
+    ``metadata`` is an SQLAlchemy URL, or ``dynamodb://TABLE``; ``iceberg`` an SQLAlchemy URL, or empty. ``events`` is the queue
+    that tells of new objects in landing: ``sqs://name``, ``sqs://account/name`` or its URL; when empty, landing is listed.
+    ``alert_url`` is a webhook that takes JSON, or empty. Sizes are bytes, times are seconds unless their name says otherwise.
+    Schedules are cron lines in UTC, or empty: then nothing runs by itself. ``access`` (an SQLAlchemy
+    URL), ``audit`` and what follows ``rate_per_second`` up to ``webhook_hosts`` are the service's.
     """
 
     home: Path
@@ -229,8 +229,8 @@ def _sibling(lake: str, name: str) -> str:
 def _access(env: Mapping[str, str], metadata: str, home: Path) -> str:
     """The metadata store, where it is an SQL database."""
     if _get(env, "ACCESS"):
-        return _database(env, "ACCESS", "")
-    return metadata if metadata.partition("://")[0] in _METADATA_SCHEMES else f"sqlite:///{home / 'access.sqlite'}"
+        return _database(env, "ACCESS", "", _SQL_SCHEMES)
+    return metadata if metadata.partition("://")[0] in _SQL_SCHEMES else f"sqlite:///{home / 'access.sqlite'}"
 
 
 def _provider(env: Mapping[str, str]) -> dict[str, str]:
@@ -247,18 +247,20 @@ def _provider(env: Mapping[str, str]) -> dict[str, str]:
 
 
 def _metadata(env: Mapping[str, str], home: Path) -> str:
-    return _database(env, "METADATA", f"sqlite:///{home / 'metadata.sqlite'}")
+    return _database(env, "METADATA", f"sqlite:///{home / 'metadata.sqlite'}", (*_SQL_SCHEMES, "dynamodb"))
 
 
-def _database(env: Mapping[str, str], name: str, default: str) -> str:
+def _database(env: Mapping[str, str], name: str, default: str, schemes: tuple[str, ...]) -> str:
     value = _get(env, name) or default
     scheme = value.partition("://")[0]
     if scheme == "postgresql":
         return "postgresql+psycopg" + value[len(scheme) :]
-    if scheme not in _METADATA_SCHEMES:
+    if scheme not in schemes:
+        besides = " or dynamodb://TABLE" if "dynamodb" in schemes else ""
+        between = "," if besides else " or"
         raise SettingsError(
             f"{PREFIX}{name}={redacted(value)} has the scheme {scheme!r}; "
-            "give sqlite:///path or postgresql://user@host/database"
+            f"give sqlite:///path{between} postgresql://user@host/database{besides}"
         )
     return value
 
@@ -271,7 +273,7 @@ def _iceberg(env: Mapping[str, str], home: Path) -> str:
     if value.lower() == "on":
         return f"sqlite:///{home / 'iceberg.sqlite'}"
     scheme, separator, rest = value.partition("://")
-    if not separator or scheme not in _METADATA_SCHEMES:
+    if not separator or scheme not in _SQL_SCHEMES:
         raise SettingsError(
             f"{PREFIX}ICEBERG={redacted(value)} is neither on nor off, nor the URL of an SQL catalog; "
             "give on, sqlite:///path or postgresql://user@host/database"

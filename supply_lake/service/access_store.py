@@ -16,8 +16,8 @@ from supply_lake.errors import UnknownToken
 from supply_lake.service.grants import Grant
 from supply_lake.service.tokens import Token
 from supply_lake.settings import Settings
+from supply_lake.snapshots.micros import from_micros, to_micros
 from supply_lake.snapshots.sql_database import Database
-from supply_lake.snapshots.sql_schema import from_micros, to_micros
 
 tables = sa.MetaData()
 _tokens = sa.Table(

@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from supply_lake.errors import UnknownWebhook
 from supply_lake.service.access_store import tables
 from supply_lake.service.webhooks import MOST_ATTEMPTS, State, Webhook, pause
+from supply_lake.snapshots.micros import from_micros, to_micros
 from supply_lake.snapshots.sql_database import Database
-from supply_lake.snapshots.sql_schema import from_micros, to_micros
 
 CLAIM = dt.timedelta(minutes=5)
 _webhooks = sa.Table(

@@ -12,11 +12,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from supply_lake.snapshots.micros import from_micros, to_micros
 from supply_lake.snapshots.pages import Entry, Head, Moment, Place
 from supply_lake.snapshots.records import Commit
 from supply_lake.snapshots.sql_database import Database
 from supply_lake.snapshots.sql_ledger import chunks
-from supply_lake.snapshots.sql_schema import commits, datasets, from_micros, snapshots, to_micros
+from supply_lake.snapshots.sql_schema import commits, datasets, snapshots
 
 _S = snapshots.c
 _ENTRY = (_S.record, _S.superseded_by, _S.revoked_by, _S.recorded_at, _S.removed_at)
