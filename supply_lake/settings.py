@@ -36,6 +36,10 @@ _LIMITS = {
     "reconcile_seconds": (10, 7 * 86_400),
     "memory_bytes": (64 * 1024**2, math.inf),
     "threads": (0, 1_024),
+    "rate_per_second": (1, math.inf),
+    "max_request_bytes": (1_024, math.inf),
+    "request_seconds": (0.1, 86_400),
+    "link_seconds": (1, 7 * 86_400),
     "query_seconds": (1, 31_536_000),
 }
 """Least and greatest value of each number; below and above, nothing would ever be read, or nothing would work."""
@@ -50,7 +54,8 @@ class Settings:
     ``metadata`` is an SQLAlchemy URL, or ``dynamodb://TABLE``; ``iceberg`` an SQLAlchemy URL, or empty. ``events`` is the queue
     that tells of new objects in landing: ``sqs://name``, ``sqs://account/name`` or its URL; when empty, landing is listed.
     ``alert_url`` is a webhook that takes JSON, or empty. Sizes are bytes, times are seconds unless their name says otherwise.
-    Schedules are cron lines in UTC, or empty: then nothing runs by itself.
+    Schedules are cron lines in UTC, or empty: then nothing runs by itself. ``access`` (an SQLAlchemy
+    URL), ``audit`` and what follows ``rate_per_second`` up to ``webhook_hosts`` are the service's.
     """
 
     home: Path
@@ -59,6 +64,8 @@ class Settings:
     rejects: str
     metadata: str
     datasets: Path
+    access: str
+    audit: Path
     query: str = "duckdb"
     catalog: str = "none"
     max_objects_per_run: int = 2_000
@@ -74,6 +81,15 @@ class Settings:
     events: str = ""
     reconcile_seconds: float = 3_600.0
     alert_url: str = ""
+    rate_per_second: int = 200
+    max_request_bytes: int = 256 * 1024**2
+    request_seconds: float = 30.0
+    link_seconds: int = 900
+    oidc_issuer: str = ""
+    oidc_audience: str = ""
+    oidc_jwks: str = ""
+    oidc_claim: str = "scope"
+    webhook_hosts: str = ""
     iceberg: str = ""
     retention_days: float = 90.0
     gc_grace_hours: float = 48.0
@@ -94,6 +110,7 @@ class Settings:
         home = Path(_get(env, "HOME") or ".lake").expanduser().absolute()
         landing = _location(env, "LANDING", home / "landing")
         lake = _location(env, "LAKE", home / "lake")
+        metadata = _metadata(env, home)
         numbers = {
             field.name: _number(env, field.name, field.default)
             for field in fields(Settings)
@@ -104,13 +121,17 @@ class Settings:
             landing=landing,
             lake=lake,
             rejects=_location(env, "REJECTS", _sibling(lake, "rejects")),
-            metadata=_metadata(env, home),
+            metadata=metadata,
             datasets=Path(_get(env, "DATASETS") or _packaged_datasets()).expanduser().absolute(),
+            access=_access(env, metadata, home),
+            audit=Path(_get(env, "AUDIT") or home / "audit.jsonl").expanduser().absolute(),
             query=_choice(env, "QUERY", ("duckdb",)),
             catalog=_choice(env, "CATALOG", ("none",)),
             encryption=_encryption(env),
             events=_queue(env, landing),
             alert_url=_get(env, "ALERT_URL"),
+            webhook_hosts=_get(env, "WEBHOOK_HOSTS"),
+            **_provider(env),  # type: ignore[arg-type]
             iceberg=_iceberg(env, home),
             compact_schedule=_cron(env, "COMPACT_SCHEDULE"),
             gc_schedule=_cron(env, "GC_SCHEDULE"),
@@ -206,15 +227,41 @@ def _sibling(lake: str, name: str) -> str:
     return urlunsplit(parts._replace(path=f"{parent}/{name}"))
 
 
+def _access(env: Mapping[str, str], metadata: str, home: Path) -> str:
+    """The metadata store, where it is an SQL database."""
+    if _get(env, "ACCESS"):
+        return _database(env, "ACCESS", "", _SQL_SCHEMES)
+    return metadata if metadata.partition("://")[0] in _SQL_SCHEMES else f"sqlite:///{home / 'access.sqlite'}"
+
+
+def _provider(env: Mapping[str, str]) -> dict[str, str]:
+    """The identity provider: all that is needed of it, or nothing."""
+    given = {name: _get(env, name.upper()) for name in ("oidc_issuer", "oidc_audience", "oidc_jwks")}
+    missing = [name for name, value in given.items() if not value]
+    if missing and len(missing) < len(given):
+        raise SettingsError(f"{PREFIX}{missing[0].upper()} is not set, and a JWT cannot be checked without it; set it too")
+    if given["oidc_jwks"] and not given["oidc_jwks"].startswith(("https://", "http://127.0.0.1:", "http://localhost:")):
+        raise SettingsError(
+            f"{PREFIX}OIDC_JWKS={given['oidc_jwks']} is no https:// URL; keys that anyone may change prove nothing"
+        )
+    return {**given, "oidc_claim": _get(env, "OIDC_CLAIM") or "scope"}
+
+
 def _metadata(env: Mapping[str, str], home: Path) -> str:
-    value = _get(env, "METADATA") or f"sqlite:///{home / 'metadata.sqlite'}"
+    return _database(env, "METADATA", f"sqlite:///{home / 'metadata.sqlite'}", (*_SQL_SCHEMES, "dynamodb"))
+
+
+def _database(env: Mapping[str, str], name: str, default: str, schemes: tuple[str, ...]) -> str:
+    value = _get(env, name) or default
     scheme = value.partition("://")[0]
     if scheme == "postgresql":
         return "postgresql+psycopg" + value[len(scheme) :]
-    if scheme not in _METADATA_SCHEMES:
+    if scheme not in schemes:
+        besides = " or dynamodb://TABLE" if "dynamodb" in schemes else ""
+        between = "," if besides else " or"
         raise SettingsError(
-            f"{PREFIX}METADATA={redacted(value)} has the scheme {scheme!r}; "
-            "give sqlite:///path, postgresql://user@host/database or dynamodb://TABLE"
+            f"{PREFIX}{name}={redacted(value)} has the scheme {scheme!r}; "
+            f"give sqlite:///path{between} postgresql://user@host/database{besides}"
         )
     return value
 
