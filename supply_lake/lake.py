@@ -8,30 +8,22 @@ from __future__ import annotations
 import datetime as dt
 import io
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO
 
-import pyarrow as pa
-
 from supply_lake.datasets.spec import DatasetSpec
-from supply_lake.datasets.sql import identifier
-from supply_lake.errors import UnknownSnapshot, UsageError
+from supply_lake.errors import UsageError
 from supply_lake.extract.position import Value
 from supply_lake.ingest.stores import Stores
 from supply_lake.landing.ledger import LedgerEntry, ObjectState
 from supply_lake.landing.pull import Landed, Puller
 from supply_lake.landing.write import land, land_records, land_stream
-from supply_lake.query import engine
-from supply_lake.query.engine import Answer, View
-from supply_lake.query.live_set import live_set, one_snapshot
-from supply_lake.query.rejects import By, Outcome, Which, reasons_sql, summary_sql
-from supply_lake.query.schemas import DatasetSchema
+from supply_lake.query.reader import Reader
+from supply_lake.query.view import View
 from supply_lake.settings import Settings
 from supply_lake.snapshots.records import Batch, Snapshot
-from supply_lake.snapshots.standing import Rejects
 from supply_lake.storage.object_store import ObjectVersion
 
 if TYPE_CHECKING:
@@ -60,7 +52,7 @@ class DatasetState:
     late: dt.timedelta | None = None
 
 
-class Lake:
+class Lake(Reader):
     """An opened lake. Use it in a ``with`` block, or call ``close``.
 
     >>> from supply_lake import Lake
@@ -69,7 +61,8 @@ class Lake:
     [{'answer': 42}]
     """
 
-    def __init__(self, stores: Stores) -> None:
+    def __init__(self, stores: Stores, view: View | None = None) -> None:
+        super().__init__(stores, view)
         self.stores = stores
 
     @staticmethod
@@ -83,7 +76,8 @@ class Lake:
         return Lake(Stores.open(settings))
 
     def close(self) -> None:
-        """Give up connections."""
+        """Give up connections, and queries that still run."""
+        super().close()
         self.stores.close()
 
     def __enter__(self) -> Lake:
@@ -117,17 +111,6 @@ class Lake:
             late=_late(spec, last.committed_at if last else None),
         )
 
-    def snapshots(self, name: str, *, limit: int | None = None) -> list[Snapshot]:
-        """All snapshot records of a dataset, newest first; those of batches that published nothing too.
-
-        :raises UnknownDataset: no dataset is called so
-        """
-        return self.stores.metadata.snapshots(self._spec(name).name, limit)
-
-    def latest(self, name: str) -> Snapshot | None:
-        """The newest live snapshot; ``None`` before the first commit."""
-        return self.stores.metadata.latest(self._spec(name).name)
-
     def snapshot(self, snapshot_id: str) -> Snapshot:
         """One snapshot record.
 
@@ -135,137 +118,12 @@ class Lake:
         """
         return self.stores.metadata.snapshot(snapshot_id)
 
-    def schema(self, name: str) -> DatasetSchema:
-        """What a dataset declares and publishes, with every numbered version of it.
-
-        :raises UnknownDataset: no dataset is called so
-        """
-        spec = self._spec(name)
-        return DatasetSchema(spec, tuple(self.stores.metadata.schema_versions(name)))
-
     def objects(self, name: str | None = None, state: ObjectState | None = None) -> Iterator[LedgerEntry]:
         """What is known of every object version that landed, by dataset and key.
 
         :param name: of one dataset; objects that no dataset takes come only without it
         """
         return self.stores.metadata.objects(self._spec(name).name if name else None, state)
-
-    # --- rows
-
-    def read(
-        self,
-        name: str,
-        *,
-        as_of: dt.datetime | None = None,
-        commit: int | None = None,
-        snapshot_id: str | None = None,
-        columns: Sequence[str] | None = None,
-        where: str | None = None,
-    ) -> pa.Table:
-        """The rows of a dataset: of its newest live set, or at a time, at a commit, or of one snapshot alone.
-
-        :param as_of: a time without a zone is UTC
-        :param columns: only these, in this order; all when left out
-        :param where: an SQL condition, such as ``"quantity > 10 AND status = 'open'"``
-        :raises UnknownDataset: no dataset is called so
-        :raises UnknownCommit: the dataset has no such commit
-        :raises UnknownSnapshot: the dataset has no such snapshot, or it holds no rows
-        :raises QueryError: a column is not there, or the condition cannot be used
-        """
-        self._spec(name)
-        metadata = self.stores.metadata
-        if sum(value is not None for value in (as_of, commit, snapshot_id)) > 1:
-            raise UsageError("give one of as_of, commit and snapshot_id, not several")
-        view = View.of(metadata, as_of=as_of, commit=commit)
-        if snapshot_id is not None:
-            view = View(lambda _: one_snapshot(metadata, name, snapshot_id), view.rejects)
-        listed = ", ".join(map(identifier, columns)) if columns is not None else "*"
-        condition = f"\nWHERE (\n{where}\n)" if where else ""
-        with engine.run(self.stores, f"SELECT {listed} FROM {identifier(name)}{condition}", view) as answer:
-            return answer.table()
-
-    def query(self, sql: str, *, as_of: dt.datetime | None = None) -> pa.Table:
-        """The answer to a query; every dataset is a table (see ``supply_lake.query.tables``).
-
-        :param as_of: read every dataset as it was at this time; without a zone it is UTC
-        :raises QueryError: the SQL cannot be read, names what is not there, may not run, or fails
-        """
-        with self.answer(sql, as_of=as_of) as answer:
-            return answer.table()
-
-    def answer(self, sql: str, *, as_of: dt.datetime | None = None) -> AbstractContextManager[Answer]:
-        """The answer to a query as a stream of record batches, for the length of a ``with`` block."""
-        return engine.run(self.stores, sql, View.of(self.stores.metadata, as_of=as_of))
-
-    def rejects(
-        self,
-        name: str,
-        *,
-        snapshot_id: str | None = None,
-        outcome: Outcome = "rejected",
-        rule: str = "",
-        source: str = "",
-        limit: int | None = None,
-        offset: int = 0,
-    ) -> pa.Table:
-        """What was set aside, one row per reason: source, line, column, value, reason, raw, outcome, snapshot_id.
-
-        Without a snapshot these are all rows that still stand. Rows of an object that a later batch read again do not; nor do
-        those that a replay took up, or of an object that was overwritten and read anew, unless rows of its older bytes are
-        live, as with ``append``.
-
-        :param rule: only reasons in which this text stands, or whose column is called so; `…` stands for whatever is there
-        :param source: only of objects with this key, or end of a key from a `/` on; `*` stands for whatever is there
-        :param limit: at most so many, after the first ``offset``
-        :raises UnknownDataset: no dataset is called so
-        :raises UnknownSnapshot: the dataset has no such snapshot
-        """
-        which = Which(outcome, rule, source)
-        with self.rejects_answer(name, which, snapshot_id=snapshot_id, limit=limit, offset=offset) as answer:
-            return answer.table()
-
-    def rejects_answer(
-        self,
-        name: str,
-        which: Which,
-        *,
-        snapshot_id: str | None = None,
-        limit: int | None = None,
-        offset: int = 0,
-    ) -> AbstractContextManager[Answer]:
-        """As ``rejects``, as a stream."""
-        view = self._rejects_view(name, snapshot_id)
-        return engine.run(self.stores, reasons_sql(name, which, limit=limit, offset=offset), view)
-
-    def rejects_summary(
-        self,
-        name: str,
-        *,
-        by: By = "rule",
-        snapshot_id: str | None = None,
-        outcome: Outcome = "rejected",
-        rule: str = "",
-        source: str = "",
-    ) -> pa.Table:
-        """How many rows were set aside by each rule, or of each source object, with an example; the most first.
-
-        By rule: outcome, column, rule, rows, sources, and value, source and line of the first as example, source and line. A
-        row that broke two rules counts for both. By source: outcome, source, rows, rules, the rule that it broke most often and
-        the newest snapshot. Other parameters are those of ``rejects``.
-        """
-        view, sql = self._rejects_view(name, snapshot_id), summary_sql(name, Which(outcome, rule, source), by)
-        with engine.run(self.stores, sql, view) as answer:
-            return answer.table()
-
-    def _rejects_view(self, name: str, snapshot_id: str | None) -> View:
-        self._spec(name)
-        view = View.of(self.stores.metadata)
-        if snapshot_id is None:
-            return view
-        snapshot = self.snapshot(snapshot_id)
-        if snapshot.dataset != name:
-            raise UnknownSnapshot(f"snapshot {snapshot_id} is one of {snapshot.dataset}, not of {name}")
-        return View(view.rows, lambda _: (Rejects(snapshot),))
 
     # --- doing
 
@@ -352,13 +210,6 @@ class Lake:
 
         specs = [self._spec(name) for name in names or self.stores.registry]
         return [verify(self.stores, spec, landing=landing, on_file=on_file) for spec in specs]
-
-    def live(self, name: str, *, as_of: dt.datetime | None = None, commit: int | None = None) -> list[Snapshot]:
-        """The live set: newest, or at a time or a commit."""
-        return list(live_set(self.stores.metadata, self._spec(name).name, as_of=as_of, commit=commit).snapshots)
-
-    def _spec(self, name: str) -> DatasetSpec:
-        return self.stores.registry.get(name)
 
 
 def _late(spec: DatasetSpec, committed_at: dt.datetime | None) -> dt.timedelta | None:

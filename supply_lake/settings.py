@@ -31,6 +31,7 @@ _LIMITS = {
     "hot_days": (0, 3_660),
     "memory_bytes": (64 * 1024**2, math.inf),
     "threads": (0, 1_024),
+    "query_seconds": (1, 31_536_000),
 }
 """Least and greatest value of each number; below and above, nothing would ever be read, or nothing would work."""
 
@@ -59,6 +60,7 @@ class Settings:
     hot_days: int = 3
     memory_bytes: int = 1024**3
     threads: int = 0
+    query_seconds: int = 3_600
     alert_url: str = ""
 
     @staticmethod

@@ -18,7 +18,7 @@ from supply_lake.cli.output import table
 from supply_lake.cli.times import Time
 
 if TYPE_CHECKING:
-    from supply_lake.query.engine import Answer
+    from supply_lake.query.answer import Answer
 
 _FORMATS = ["table", "csv", "json", "parquet"]
 _ROWS_AT_A_TERMINAL = 100

@@ -1,7 +1,7 @@
 """The tables of the SQL metadata store, and how they come to be.
 
 What belongs here: tables, indexes, the schema's version. What does not: statements over them (``sql_ledger``,
-``sql_commit``, ``sql_history``, ``sql_versions``) and connections (``sql_database``).
+``sql_commit``, ``sql_history``, ``sql_versions``, ``sql_pins``) and connections (``sql_database``).
 
 Times are whole microseconds since 1970 UTC: exact, ordered and the same in every database. What is asked for stands in
 columns; the rest of a record is its JSON, written once and never changed. ``superseded_by`` and ``revoked_by`` are the columns
@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql
 
 from supply_lake.errors import SettingsError
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND = dt.timedelta(microseconds=1)
 _INIT_LOCK = 0x5AFE_1A4E  # any number that nobody else in the database takes as an advisory lock
@@ -116,6 +116,14 @@ schema_versions = sa.Table(
     sa.Column("record", sa.Text, nullable=False),
     sa.ForeignKeyConstraint(["dataset", "commit_number"], ["commits.dataset", "commits.number"]),
     sa.UniqueConstraint("dataset", "commit_number", name="schema_versions_by_commit"),
+)
+
+pins = sa.Table(
+    "pins",
+    tables,
+    sa.Column("id", Text, primary_key=True),
+    sa.Column("registered_at", sa.BigInteger, nullable=False),
+    sa.Column("record", sa.Text, nullable=False),
 )
 
 snapshots = sa.Table(

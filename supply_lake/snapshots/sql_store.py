@@ -2,7 +2,7 @@
 
 What belongs here: one transaction per method of ``MetadataStore``. What does not: the statements; ``sql_register`` and
 ``sql_ledger`` have those over the ledger, ``sql_commit`` and ``sql_settle`` those of the commit, ``sql_history`` the reading,
-``sql_versions`` those of schemas.
+``sql_versions`` those of schemas, ``sql_pins`` those of pins.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import sqlalchemy as sa
 
 from supply_lake.errors import UnknownCommit, UnknownSnapshot
 from supply_lake.landing.ledger import LedgerEntry, ObjectState, PendingBatch
-from supply_lake.snapshots import sql_commit, sql_history, sql_ledger, sql_schema, sql_versions
+from supply_lake.snapshots import sql_commit, sql_history, sql_ledger, sql_pins, sql_schema, sql_versions
+from supply_lake.snapshots.pins import Pin
 from supply_lake.snapshots.records import Batch, Commit, Snapshot, Status
 from supply_lake.snapshots.schema_versions import SchemaVersion
 from supply_lake.snapshots.sql_database import Database
@@ -219,6 +220,21 @@ class SqlStore:
         """See ``MetadataStore.schema_versions``."""
         with self._database.read() as connection:
             return sql_versions.versions(connection, dataset)
+
+    # --- pins
+
+    def add_pin(self, pin: Pin) -> Pin:
+        """See ``MetadataStore.add_pin``."""
+        return self._database.write(lambda connection: sql_pins.add(connection, pin, self._now()))
+
+    def remove_pin(self, pin_id: str) -> bool:
+        """See ``MetadataStore.remove_pin``."""
+        return self._database.write(lambda connection: sql_pins.remove(connection, pin_id))
+
+    def pins(self, dataset: str | None = None) -> list[Pin]:
+        """See ``MetadataStore.pins``."""
+        with self._database.read() as connection:
+            return sql_pins.registered(connection, dataset)
 
     def _now(self) -> int:
         return to_micros(self._clock())

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from supply_lake.landing.ledger import LedgerEntry, ObjectState, PendingBatch
+from supply_lake.snapshots.pins import Pin
 from supply_lake.snapshots.records import Batch, Commit, Snapshot, Status
 from supply_lake.snapshots.schema_versions import ProposedSchema, SchemaVersion
 from supply_lake.storage.object_store import ObjectVersion
@@ -228,6 +229,22 @@ class MetadataStore(Protocol):
 
     def schema_versions(self, dataset: str) -> list[SchemaVersion]:
         """Every version of what the dataset publishes, oldest first."""
+
+    # --- pins
+
+    def add_pin(self, pin: Pin) -> Pin:
+        """Register a pin: the files of every commit that it names are kept until it is removed.
+
+        A pin of this id that is registered already is handed back as stored.
+
+        :raises UnknownCommit: a dataset has no such commit (0, the empty beginning, is one)
+        """
+
+    def remove_pin(self, pin_id: str) -> bool:
+        """Forget a registered pin; returns whether there was one of this id."""
+
+    def pins(self, dataset: str | None = None) -> list[Pin]:
+        """Every registered pin, oldest first; only those that name a dataset, if given."""
 
     def close(self) -> None:
         """Give up connections."""
