@@ -17,6 +17,7 @@ from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.errors import UsageError
 from supply_lake.extract.position import Value
 from supply_lake.ingest.stores import Stores
+from supply_lake.landing.dead_letters import DeadLetter, kept
 from supply_lake.landing.ledger import LedgerEntry, ObjectState
 from supply_lake.landing.pull import Landed, Puller
 from supply_lake.landing.write import land, land_records, land_stream
@@ -124,6 +125,10 @@ class Lake(Reader):
         :param name: of one dataset; objects that no dataset takes come only without it
         """
         return self.stores.metadata.objects(self._spec(name).name if name else None, state)
+
+    def dead_letters(self) -> Iterator[DeadLetter]:
+        """Messages of the queue that told nothing usable, by the day on which they were sent."""
+        return kept(self.stores.rejects)
 
     # --- doing
 

@@ -29,6 +29,7 @@ _LIMITS = {
     "max_attempts": (1, math.inf),
     "settle_seconds": (0, 86_400),
     "hot_days": (0, 3_660),
+    "reconcile_seconds": (10, 7 * 86_400),
     "memory_bytes": (64 * 1024**2, math.inf),
     "threads": (0, 1_024),
     "query_seconds": (1, 31_536_000),
@@ -41,7 +42,10 @@ class Settings:
     """All that can be configured from outside.
 
     ``landing``, ``lake`` and ``rejects`` are absolute local paths or object store URLs (``s3://bucket/prefix``).
-    ``metadata`` is an SQLAlchemy URL. ``alert_url`` is a webhook that takes JSON, or empty. Sizes are bytes, times are seconds.
+    ``encryption`` is that with which S3 encrypts what the lake writes; when empty, the buckets' own.
+    ``metadata`` is an SQLAlchemy URL. ``events`` is the queue that tells of new objects in landing: ``sqs://name``,
+    ``sqs://account/name`` or its URL; when empty, landing is listed. ``alert_url`` is a webhook that takes JSON, or empty.
+    Sizes are bytes, times are seconds.
     """
 
     home: Path
@@ -61,6 +65,9 @@ class Settings:
     memory_bytes: int = 1024**3
     threads: int = 0
     query_seconds: int = 3_600
+    encryption: str = ""
+    events: str = ""
+    reconcile_seconds: float = 3_600.0
     alert_url: str = ""
 
     @staticmethod
@@ -73,6 +80,7 @@ class Settings:
         env = os.environ if env is None else env
         _refuse_misspelt(env)
         home = Path(_get(env, "HOME") or ".lake").expanduser().absolute()
+        landing = _location(env, "LANDING", home / "landing")
         lake = _location(env, "LAKE", home / "lake")
         numbers = {
             field.name: _number(env, field.name, field.default)
@@ -81,13 +89,15 @@ class Settings:
         }
         return Settings(
             home=home,
-            landing=_location(env, "LANDING", home / "landing"),
+            landing=landing,
             lake=lake,
             rejects=_location(env, "REJECTS", _sibling(lake, "rejects")),
             metadata=_metadata(env, home),
             datasets=Path(_get(env, "DATASETS") or _packaged_datasets()).expanduser().absolute(),
             query=_choice(env, "QUERY", ("duckdb",)),
             catalog=_choice(env, "CATALOG", ("none",)),
+            encryption=_encryption(env),
+            events=_queue(env, landing),
             alert_url=_get(env, "ALERT_URL"),
             **numbers,  # type: ignore[arg-type]
         )
@@ -134,6 +144,35 @@ def _location(env: Mapping[str, str], name: str, default: Path | str) -> str:
         example = "file:///folder" if parts.scheme == "file" else f"{parts.scheme}://bucket/prefix"
         raise SettingsError(f"{PREFIX}{name}={value} names {'a host' if parts.netloc else 'no bucket'}; write {example}")
     return parts.path if parts.scheme == "file" else value.rstrip("/")
+
+
+def _encryption(env: Mapping[str, str]) -> str:
+    value = _get(env, "ENCRYPTION")
+    if value in ("", "sse-s3", "sse-kms") or (value.startswith("sse-kms:") and value != "sse-kms:"):
+        return value
+    raise SettingsError(
+        f"{PREFIX}ENCRYPTION={value!r} is not known; it takes sse-s3, sse-kms or sse-kms:<id or ARN of a KMS key>"
+    )
+
+
+def _queue(env: Mapping[str, str], landing: str) -> str:
+    value = _get(env, "EVENTS")
+    if not value:
+        return ""
+    name = f"{PREFIX}EVENTS={redacted(value)}"
+    parts = urlsplit(value)
+    if "@" in parts.netloc:
+        raise SettingsError(f"{PREFIX}EVENTS carries credentials; give them by the cloud's own variables instead")
+    told = parts.path.strip("/")
+    fits = told.count("/") <= 0 if parts.scheme == "sqs" else bool(told) and parts.scheme in ("https", "http")
+    if not (parts.netloc and fits):
+        raise SettingsError(f"{name} is no queue; give sqs://name, sqs://account/name or the queue's URL")
+    if not landing.startswith("s3://"):
+        raise SettingsError(
+            f"{name} needs landing in a bucket that tells the queue of new objects; set {PREFIX}LANDING=s3://bucket/prefix, "
+            "or unset it"
+        )
+    return value
 
 
 def _sibling(lake: str, name: str) -> str:

@@ -19,9 +19,11 @@ from collections.abc import Sequence
 import click
 
 from supply_lake.cli.catalog import datasets, objects, show, snapshots
+from supply_lake.cli.doctor import doctor
 from supply_lake.cli.extract import extract
 from supply_lake.cli.ingest import ingest
 from supply_lake.cli.land import land
+from supply_lake.cli.messages import messages
 from supply_lake.cli.onboard import onboard
 from supply_lake.cli.output import plain
 from supply_lake.cli.quarantine import replay, revoke
@@ -58,6 +60,8 @@ class _InOrder(click.Group):
         revoke,
         verify,
         objects,
+        messages,
+        doctor,
     ],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog="Settings are environment variables SUPPLY_LAKE_*; with none set, everything lies under .lake/.",

@@ -111,12 +111,13 @@ def _write(answer: Answer, form: str, target: BinaryIO) -> None:
 def _target(output: str | None) -> AbstractContextManager[BinaryIO]:
     if output is None:
         return _stdout()
+    from supply_lake.settings import Settings
     from supply_lake.storage.object_store import ObjectStore
 
     if "://" not in output:
         output = str(Path(output).expanduser().absolute())
     folder, _, name = output.rpartition("/")
-    return ObjectStore.open(folder or "/").writer(name)
+    return ObjectStore.open(folder or "/", Settings.from_env().encryption).writer(name)
 
 
 @contextmanager

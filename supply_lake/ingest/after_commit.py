@@ -19,7 +19,7 @@ from supply_lake.ingest.stores import Stores
 from supply_lake.quality.live_rows import Bounds, read
 from supply_lake.quality.measures import Measure, Value, by_date, from_text, to_text
 from supply_lake.snapshots.key_filter import may_hold
-from supply_lake.snapshots.records import Snapshot, Status
+from supply_lake.snapshots.records import DataFile, Snapshot, Status
 
 
 class AfterCommit:
@@ -133,7 +133,7 @@ class AfterCommit:
 
     def parts(self, snapshots: Iterable[Snapshot]) -> list[LivePart]:
         """The files of snapshots, to be read."""
-        return [live_part(self._stores, snapshot, file.path) for snapshot in snapshots for file in snapshot.files]
+        return [live_part(self._stores, snapshot, file) for snapshot in snapshots for file in snapshot.files]
 
     # --- snapshots
 
@@ -151,6 +151,6 @@ class AfterCommit:
         return self._live[date]
 
 
-def live_part(stores: Stores, snapshot: Snapshot, path: str) -> LivePart:
+def live_part(stores: Stores, snapshot: Snapshot, file: DataFile) -> LivePart:
     """One file of a snapshot, to be read."""
-    return LivePart(snapshot.partition, snapshot.id, partial(stores.lake.read, path))
+    return LivePart(snapshot.partition, snapshot.id, partial(stores.lake.read_own, file.path, file.bytes))

@@ -99,6 +99,6 @@ def kept_frames(rejects: ObjectStore, snapshots: Iterable[Snapshot]) -> Iterator
     """The rejects of these snapshots, frame by frame."""
     for snapshot in snapshots:
         for file in snapshot.rejects:
-            with rejects.read(file.path) as stream:
+            with rejects.read_own(file.path, file.bytes) as stream:
                 for batch in pq.ParquetFile(stream).iter_batches(ROWS_AT_ONCE):
                     yield pl.DataFrame(batch)

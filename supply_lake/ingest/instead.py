@@ -65,7 +65,7 @@ class Writer:
         files = []
         for number, file in enumerate(origin.files):
             path = part_path(self.spec.name, origin.partition, blank.id, number)
-            with self._read(file.path) as stream:
+            with self._read(file) as stream:
                 self.lake.put(path, stream)
             files.append(replace(file, path=path))
             self.written.append(files[-1])
@@ -113,13 +113,13 @@ class Writer:
         return self._parts([one for one in self.records.snapshots if one.superseded_by == number])
 
     def _parts(self, snapshots: Sequence[Snapshot]) -> list[LivePart]:
-        return [LivePart(one.partition, one.id, partial(self._read, file.path)) for one in snapshots for file in one.files]
+        return [LivePart(one.partition, one.id, partial(self._read, file)) for one in snapshots for file in one.files]
 
     # --- files
 
-    def _read(self, path: str) -> BinaryIO:
+    def _read(self, file: DataFile) -> BinaryIO:
         try:
-            return self.lake.read(path)
+            return self.lake.read_own(file.path, file.bytes)
         except ObjectGone as gone:
             raise NotRevocable(f"what was live before cannot come back: {gone}") from gone
 

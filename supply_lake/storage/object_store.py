@@ -33,15 +33,17 @@ class ObjectStore:
         self._backend = backend
 
     @staticmethod
-    def open(location: str) -> ObjectStore:
+    def open(location: str, encryption: str = "") -> ObjectStore:
         """Open a store.
 
         :param location: a folder, which is made if need be, or ``s3://bucket/prefix``, ``gs://…``, ``az://…``, ``memory://``
+        :param encryption: with which S3 encrypts what is written: ``sse-s3``, ``sse-kms`` or ``sse-kms:<key>``; by default as
+            the bucket does. Other stores know nothing of it
         :raises StoreUnavailable: the folder cannot be made
         :raises SettingsError: the URL or the cloud's own variables cannot be used
         """
         if "://" in location:
-            bucket = Bucket.open(location)
+            bucket = Bucket.open(location, encryption)
             return ObjectStore(bucket.location, bucket)
         folder = LocalFolder.open(Path(location))
         return ObjectStore(str(folder.root), folder)
@@ -110,6 +112,14 @@ class ObjectStore:
             version = self.head(version)
         _checked(version.key)
         return self._backend.read(version)
+
+    def read_own(self, key: str, size: int) -> BinaryIO:
+        """Open an object that is never overwritten, such as the lake's own files, without asking first what stands there.
+
+        :param size: as it was written
+        :raises ObjectGone: nothing stands under the key
+        """
+        return self._backend.read_own(_checked(key), size)
 
     def read_range(self, key: str, start: int, length: int) -> bytes:
         """So many bytes of an object that is never overwritten, such as the lake's own files; they are all of them there.
