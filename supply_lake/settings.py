@@ -43,6 +43,7 @@ class Settings:
 
     ``landing``, ``lake`` and ``rejects`` are absolute local paths or object store URLs (``s3://bucket/prefix``).
     ``encryption`` is that with which S3 encrypts what the lake writes; when empty, the buckets' own.
+    ``catalog_superseded`` tells whether the catalog keeps what commits superseded, ``catalog_partitions`` how it knows of that.
     ``metadata`` is an SQLAlchemy URL. ``events`` is the queue that tells of new objects in landing: ``sqs://name``,
     ``sqs://account/name`` or its URL; when empty, landing is listed. ``alert_url`` is a webhook that takes JSON, or empty.
     Sizes are bytes, times are seconds.
@@ -56,6 +57,9 @@ class Settings:
     datasets: Path
     query: str = "duckdb"
     catalog: str = "none"
+    catalog_database: str = "supply_lake"
+    catalog_superseded: str = "keep"
+    catalog_partitions: str = "registered"
     max_objects_per_run: int = 2_000
     max_bytes_per_run: int = 16 * 1024**3
     max_runs_per_tick: int = 20
@@ -95,7 +99,10 @@ class Settings:
             metadata=_metadata(env, home),
             datasets=Path(_get(env, "DATASETS") or _packaged_datasets()).expanduser().absolute(),
             query=_choice(env, "QUERY", ("duckdb",)),
-            catalog=_choice(env, "CATALOG", ("none",)),
+            catalog=_catalog(env, lake),
+            catalog_database=_database(env),
+            catalog_superseded=_choice(env, "CATALOG_SUPERSEDED", ("keep", "remove")),
+            catalog_partitions=_choice(env, "CATALOG_PARTITIONS", ("registered", "projected")),
             encryption=_encryption(env),
             events=_queue(env, landing),
             alert_url=_get(env, "ALERT_URL"),
@@ -144,6 +151,20 @@ def _location(env: Mapping[str, str], name: str, default: Path | str) -> str:
         example = "file:///folder" if parts.scheme == "file" else f"{parts.scheme}://bucket/prefix"
         raise SettingsError(f"{PREFIX}{name}={value} names {'a host' if parts.netloc else 'no bucket'}; write {example}")
     return parts.path if parts.scheme == "file" else value.rstrip("/")
+
+
+def _catalog(env: Mapping[str, str], lake: str) -> str:
+    value = _choice(env, "CATALOG", ("none", "glue"))
+    if value == "glue" and not lake.startswith("s3://"):
+        raise SettingsError(f"{PREFIX}CATALOG=glue needs the lake in a bucket of S3; set {PREFIX}LAKE=s3://bucket/prefix")
+    return value
+
+
+def _database(env: Mapping[str, str]) -> str:
+    value = _get(env, "CATALOG_DATABASE") or "supply_lake"
+    if not re.fullmatch(r"[a-z0-9_]{1,255}", value):
+        raise SettingsError(f"{PREFIX}CATALOG_DATABASE={value!r} is no database of Glue; use a to z, digits and `_`")
+    return value
 
 
 def _encryption(env: Mapping[str, str]) -> str:

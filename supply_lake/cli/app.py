@@ -21,6 +21,7 @@ import click
 from supply_lake.cli.catalog import datasets, objects, show, snapshots
 from supply_lake.cli.doctor import doctor
 from supply_lake.cli.extract import extract
+from supply_lake.cli.glue import catalog as external_catalog
 from supply_lake.cli.ingest import ingest
 from supply_lake.cli.land import land
 from supply_lake.cli.messages import messages
@@ -59,6 +60,7 @@ class _InOrder(click.Group):
         replay,
         revoke,
         verify,
+        external_catalog,
         objects,
         messages,
         doctor,

@@ -20,6 +20,7 @@ from supply_lake.errors import CommitConflict
 from supply_lake.ingest.accounts import Accounts
 from supply_lake.ingest.after_commit import AfterCommit, live_part
 from supply_lake.ingest.audit import Audit, Findings, for_rows_alone
+from supply_lake.ingest.cataloguing import commit
 from supply_lake.ingest.content import Intake, beside, inspect
 from supply_lake.ingest.peers import Peers, peers
 from supply_lake.ingest.stores import Stores
@@ -216,7 +217,8 @@ class _Publication:
     def _commit(self, settled: Settled, findings: Findings, snapshots: tuple[Snapshot, ...], base: _Base) -> Batch:
         dates = tuple(one.partition for one in snapshots)
         replaces = self.spec.mode is Mode.REPLACE and not self.again
-        return self.stores.metadata.commit(
+        return commit(
+            self.stores,
             Proposal(
                 batch=self.writing.batch(settled, findings, Status.COMMITTED, snapshots),
                 objects=self.objects,
@@ -226,7 +228,7 @@ class _Publication:
                 supersedes=base.met.superseded(settled, dates),
                 taken_up=self.taken_up,
                 schema=self._schema(settled, base),
-            )
+            ),
         )
 
     def _schema(self, settled: Settled, base: _Base) -> ProposedSchema:

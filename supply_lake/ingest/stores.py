@@ -1,4 +1,4 @@
-"""Everything a batch touches, opened once: the declarations, the three object stores and the metadata store.
+"""Everything a batch touches, opened once: the declarations, the three object stores, the metadata store and the catalog.
 
 What belongs here: opening and closing. What does not: any decision about data.
 """
@@ -6,12 +6,16 @@ What belongs here: opening and closing. What does not: any decision about data.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 
+from supply_lake.catalog.glue import GlueCatalog, Keeping
+from supply_lake.catalog.glue_api import GlueApi
 from supply_lake.datasets.registry import Registry, load_registry
 from supply_lake.settings import Settings
 from supply_lake.snapshots.sql_store import SqlStore
 from supply_lake.snapshots.store import MetadataStore
+from supply_lake.storage.connections import aws_client
 from supply_lake.storage.object_store import ObjectStore
 
 
@@ -25,6 +29,7 @@ class Stores:
     lake: ObjectStore
     rejects: ObjectStore
     metadata: MetadataStore
+    catalog: GlueCatalog | None = None
 
     @staticmethod
     def open(settings: Settings | None = None) -> Stores:
@@ -34,13 +39,15 @@ class Stores:
         :raises StoreUnavailable: a store does not answer
         """
         settings = settings or Settings.from_env()
+        lake, metadata = ObjectStore.open(settings.lake, settings.encryption), open_metadata(settings)
         return Stores(
             settings=settings,
             registry=load_registry(settings.datasets),
             landing=ObjectStore.open(settings.landing, settings.encryption),
-            lake=ObjectStore.open(settings.lake, settings.encryption),
+            lake=lake,
             rejects=ObjectStore.open(settings.rejects, settings.encryption),
-            metadata=open_metadata(settings),
+            metadata=metadata,
+            catalog=_catalog(settings, metadata, lake) if settings.catalog == "glue" else None,
         )
 
     def close(self) -> None:
@@ -61,3 +68,10 @@ def open_metadata(settings: Settings) -> MetadataStore:
     :raises StoreUnavailable: it does not answer
     """
     return SqlStore.open(settings.metadata)
+
+
+def _catalog(settings: Settings, metadata: MetadataStore, lake: ObjectStore) -> GlueCatalog:
+    """The catalog; nothing is asked of it yet."""
+    api = GlueApi(partial(aws_client, "glue"), settings.catalog_database)
+    keeping = Keeping(superseded=settings.catalog_superseded == "keep", projected=settings.catalog_partitions == "projected")
+    return GlueCatalog(api, metadata, lake, keeping)
