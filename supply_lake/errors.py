@@ -10,7 +10,9 @@
     │   ├── UnknownDataset
     │   ├── UnknownSnapshot
     │   ├── UnknownCommit
-    │   └── UnknownQuery
+    │   ├── UnknownPin
+    │   ├── UnknownQuery
+    │   └── VersionRemoved          it was there, and `gc` removed its files
     ├── ObjectError                 one landed object cannot be used; its neighbours go on
     │   ├── ObjectGone              it vanished between discovery and reading
     │   ├── ObjectChanged           other bytes stand under its key now
@@ -77,8 +79,18 @@ class UnknownCommit(NotFound):
     """The dataset has no such commit."""
 
 
+class UnknownPin(NotFound):
+    """No registered pin has this id."""
+
+
 class UnknownQuery(NotFound):
     """No query has this id, or its answer is not kept any more."""
+
+
+class VersionRemoved(NotFound):
+    """The version was there once; its files were superseded for longer than the retention, and removed."""
+
+    http_status = 410
 
 
 class ObjectError(SupplyLakeError):

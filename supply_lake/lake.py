@@ -6,6 +6,7 @@ What belongs here: the reading surface, over values that the rooms below give. W
 from __future__ import annotations
 
 import datetime as dt
+import getpass
 import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,23 +15,30 @@ from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO
 
 from supply_lake.datasets.spec import DatasetSpec
-from supply_lake.errors import UsageError
+from supply_lake.errors import UnknownPin, UsageError
 from supply_lake.extract.position import Value
 from supply_lake.ingest.stores import Stores
 from supply_lake.landing.dead_letters import DeadLetter, kept
 from supply_lake.landing.ledger import LedgerEntry, ObjectState
 from supply_lake.landing.pull import Landed, Puller
 from supply_lake.landing.write import land, land_records, land_stream
+from supply_lake.query import pins
+from supply_lake.query.live_set import LiveSet, past
 from supply_lake.query.reader import Reader
 from supply_lake.query.view import View
 from supply_lake.settings import Settings
-from supply_lake.snapshots.records import Batch, Snapshot
+from supply_lake.snapshots.pins import Pin
+from supply_lake.snapshots.records import Batch
 from supply_lake.storage.object_store import ObjectVersion
 
 if TYPE_CHECKING:
+    from supply_lake.ingest.discovery import TickReport
     from supply_lake.ingest.replay import Replay
     from supply_lake.landing.records import Records
     from supply_lake.query.verify import Report
+    from supply_lake.snapshots.removal import Removal
+    from supply_lake.upkeep.compact import Compacted
+    from supply_lake.upkeep.reconcile import Reconciled
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +46,9 @@ class DatasetState:
     """A dataset as it stands: what is declared, and what is live.
 
     ``rows`` counts the rows in live files, those that a tombstone hides included; ``bytes`` are those of the live files.
-    ``commit`` is 0 and ``committed_at`` is ``None`` before the first commit. ``pending`` counts landed objects that wait.
-    ``late`` is how long ago the newest commit went stale, by the declared freshness; ``None`` when it did not, or never could.
+    ``commit`` is 0 before the first commit. ``committed_at`` is when the newest live rows were committed, ``None`` when none
+    are. ``pending`` counts landed objects that wait. ``late`` is how long ago the newest commit went stale, by the declared
+    freshness; ``None`` when it did not, or never could.
     """
 
     spec: DatasetSpec
@@ -67,14 +76,24 @@ class Lake(Reader):
         self.stores = stores
 
     @staticmethod
-    def open(settings: Settings | None = None) -> Lake:
+    def open(
+        settings: Settings | None = None, *, pin: Pin | str | Path | None = None, as_of: dt.datetime | None = None
+    ) -> Lake:
         """Open the lake that the settings name; by default those of the environment (``SUPPLY_LAKE_*``).
 
+        :param pin: whatever is read, is read at the commits that this pin names: the pin, its file or its URL
+        :param as_of: whatever is read, is read as it was at this time; without a zone it is UTC
         :raises SettingsError: a variable cannot be used
         :raises SpecError: a dataset file is wrong
         :raises StoreUnavailable: a store does not answer
         """
-        return Lake(Stores.open(settings))
+        stores = Stores.open(settings)
+        try:
+            whole = Reader(stores)
+            return Lake(stores, None if pin is None and as_of is None else whole.seen(as_of, pin))
+        except BaseException:
+            stores.close()
+            raise
 
     def close(self) -> None:
         """Give up connections, and queries that still run."""
@@ -94,30 +113,28 @@ class Lake(Reader):
         waiting: dict[str, int] = {}
         for batch in self.stores.metadata.pending():
             waiting[batch.dataset] = waiting.get(batch.dataset, 0) + batch.objects
-        return {name: self._state(spec, waiting.get(name, 0)) for name, spec in self.stores.registry.items()}
+        seen = self.seen()
+        return {
+            name: self._state(spec, seen.rows(name), waiting.get(name, 0))
+            for name, spec in self.stores.registry.items()
+            if seen.sees(name)
+        }
 
-    def _state(self, spec: DatasetSpec, pending: int) -> DatasetState:
-        live = self.stores.metadata.live(spec.name)
-        last = max(live, key=lambda one: one.commit or 0, default=None)
-        commit = self.stores.metadata.last_commit(spec.name)
+    @staticmethod
+    def _state(spec: DatasetSpec, seen: LiveSet, pending: int) -> DatasetState:
+        live = seen.snapshots
+        arrived = max((one.arrived_at for one in live if one.arrived_at), default=None)
         return DatasetState(
             spec=spec,
-            commit=commit,
-            committed_at=last.committed_at if last else None,
+            commit=seen.commit,
+            committed_at=arrived,
             snapshots=len(live),
             partitions=len({one.partition for one in live}),
             rows=sum(one.rows_total for one in live),
             bytes=sum(one.bytes for one in live),
             pending=pending,
-            late=_late(spec, last.committed_at if last else None),
+            late=_late(spec, arrived),
         )
-
-    def snapshot(self, snapshot_id: str) -> Snapshot:
-        """One snapshot record.
-
-        :raises UnknownSnapshot: there is none of this id
-        """
-        return self.stores.metadata.snapshot(snapshot_id)
 
     def objects(self, name: str | None = None, state: ObjectState | None = None) -> Iterator[LedgerEntry]:
         """What is known of every object version that landed, by dataset and key.
@@ -129,6 +146,60 @@ class Lake(Reader):
     def dead_letters(self) -> Iterator[DeadLetter]:
         """Messages of the queue that told nothing usable, by the day on which they were sent."""
         return kept(self.stores.rejects)
+
+    # --- pins
+
+    def pin(
+        self,
+        names: Sequence[str] | None = None,
+        *,
+        as_of: dt.datetime | None = None,
+        name: str = "",
+        by: str = "",
+        register: bool = True,
+        to: str | Path | None = None,
+    ) -> Pin:
+        """Fix what datasets are read at: a query under the pin gives the same rows for ever.
+
+        :param names: all when left out
+        :param as_of: the commits of this time, not the newest; without a zone it is UTC
+        :param name: what people call it
+        :param by: who asks for it; the user of this process when left out
+        :param register: have the lake keep the files that it names, until ``unpin``
+        :param to: write the pin to this file or URL
+        """
+        chosen = [self._spec(one).name for one in (self.stores.registry if names is None else names)]
+        time = past(as_of) if as_of is not None else None
+        made = pins.make(
+            self.stores.metadata,
+            self.seen(time),
+            list(dict.fromkeys(chosen)),
+            as_of=time,
+            name=name,
+            by=by or getpass.getuser(),
+        )
+        if register:
+            made = self.stores.metadata.add_pin(made)
+        if to is not None:
+            pins.save(made, to)
+        return made
+
+    def pins(self, name: str | None = None) -> list[Pin]:
+        """Every registered pin, oldest first; only those of a dataset, if given."""
+        return self.stores.metadata.pins(self._spec(name).name if name else None)
+
+    def unpin(self, pin_id: str) -> None:
+        """Forget a registered pin: its files are kept no longer.
+
+        :raises UnknownPin: there is none of this id
+        """
+        if not self.stores.metadata.remove_pin(pin_id):
+            raise UnknownPin(f"no pin has the id {pin_id!r}; see them with `supply-lake pins`")
+
+    def prove_pin(self, pin: Pin | str | Path) -> list[str]:
+        """Read every file that a pin names; what is not as it was, in sentences."""
+        made = pin if isinstance(pin, Pin) else pins.load(pin)
+        return list(pins.proof(self.stores.metadata, self.stores.lake, made))
 
     # --- doing
 
@@ -153,6 +224,7 @@ class Lake(Reader):
         :param date: the landing date; by default the one that a file's name tells by the dataset's pattern, else today
         :raises UsageError: a file is not there, nothing came, or the dataset would not take its key
         """
+        self._refuse_when_bound()
         spec, landing, scratch = self._spec(name), self.stores.landing, self.stores.settings.scratch
         landed = [land(landing, spec, Path(one), date=date) for one in files]
         if data is not None:
@@ -172,6 +244,7 @@ class Lake(Reader):
         :raises UsageError: the dataset is pushed, or cannot be pulled in that part
         :raises SourceError: the source refuses or does not answer; nothing of the window landed
         """
+        self._refuse_when_bound()
         puller = Puller(self.stores.landing, self._spec(name), self.stores.settings.scratch)
         if start is None and end is None:
             return puller.pull(date)
@@ -187,6 +260,7 @@ class Lake(Reader):
         :raises UnknownDataset: no dataset is called so
         :raises UnknownSnapshot: the dataset has no such snapshot
         """
+        self._refuse_when_bound()
         from supply_lake.ingest.replay import replay  # what only reads need not import what curates
 
         return replay(self.stores, self._spec(name).name, snapshot_id=snapshot_id, rehearsal=dry_run)
@@ -199,9 +273,64 @@ class Lake(Reader):
         :raises UnknownSnapshot: there is none of this id
         :raises NotRevocable: nothing of it is live; the message says what to do
         """
+        self._refuse_when_bound()
         from supply_lake.ingest.revoke import revoke
 
         return revoke(self.stores, snapshot_id, why=why, by=by)
+
+    def compact(
+        self,
+        name: str,
+        *,
+        partition: dt.date | None = None,
+        small_bytes: int | None = None,
+        dry_run: bool = False,
+        by: str = "",
+    ) -> list[Compacted]:
+        """Put small files of each date together, by commits that change no row; earlier commits read as before.
+
+        :param partition: of one date alone
+        :param small_bytes: files below this size are small
+        :param dry_run: write nothing, and tell what would come of it
+        :raises UnknownDataset: no dataset is called so
+        """
+        from supply_lake.upkeep.compact import SMALL_BYTES, compact
+
+        size = SMALL_BYTES if small_bytes is None else small_bytes
+        return compact(self.stores, self._spec(name).name, partition, small_bytes=size, rehearsal=dry_run, by=by)
+
+    def gc(
+        self,
+        names: Sequence[str] | None = None,
+        *,
+        delete: bool = False,
+        retention: dt.timedelta | None = None,
+        grace: dt.timedelta | None = None,
+        by: str = "",
+    ) -> list[Removal]:
+        """What nothing reaches any more: old versions that no pin names, and files that no record names; one per dataset.
+
+        :param delete: remove it; else nothing is written
+        :param retention: how long a superseded version stays readable; by default as the settings say
+        :param grace: how old a file without a record has to be; by default as the settings say
+        """
+        from supply_lake.upkeep.gc import Collection, terms
+
+        kept, young = terms(self.stores.settings, retention, grace)
+        collection = Collection(self.stores, kept, young, by=by)
+        found = [self._spec(name).name for name in names or self.stores.registry]
+        return [collection.run(name) if delete else collection.plan(name) for name in found]
+
+    def removals(self, name: str | None = None, *, limit: int | None = None) -> list[Removal]:
+        """What ``gc`` removed, newest first; of one dataset if given."""
+        return self.stores.metadata.removals(self._spec(name).name if name else None, limit)
+
+    def reconcile(self, names: Sequence[str] | None = None) -> tuple[TickReport, list[Reconciled]]:
+        """Compare landing with the ledger, by a full listing that enters what was missed, and stored files with the records."""
+        from supply_lake.upkeep.reconcile import reconcile_files, reconcile_landing
+
+        found = [self._spec(name).name for name in names or self.stores.registry]
+        return reconcile_landing(self.stores), [reconcile_files(self.stores, name) for name in found]
 
     def verify(
         self, names: Sequence[str] | None = None, *, landing: bool = False, on_file: Callable[[int], None] | None = None
@@ -215,6 +344,10 @@ class Lake(Reader):
 
         specs = [self._spec(name) for name in names or self.stores.registry]
         return [verify(self.stores, spec, landing=landing, on_file=on_file) for spec in specs]
+
+    def _refuse_when_bound(self) -> None:
+        if self._view is not None:
+            raise UsageError("this lake was opened under a pin or a time, for reading; open it without for anything else")
 
 
 def _late(spec: DatasetSpec, committed_at: dt.datetime | None) -> dt.timedelta | None:

@@ -21,6 +21,7 @@ PREFIX = "SUPPLY_LAKE_"
 _STORE_SCHEMES = ("s3", "gs", "az", "file")
 _METADATA_SCHEMES = ("sqlite", "postgresql", "postgresql+psycopg")
 _SECRET_PARAMETER = re.compile(r"([?&][a-z]*password=)[^&#]*")
+_CRON = re.compile(r"@(hourly|daily|weekly|monthly|yearly)|[\d*/,\-A-Za-z#?L]+( [\d*/,\-A-Za-z#?L]+){4}")
 _READ_ELSEWHERE = {"DEBUG"}  # by the command, before it reads settings
 _LIMITS = {
     "max_objects_per_run": (1, math.inf),
@@ -28,6 +29,8 @@ _LIMITS = {
     "max_runs_per_tick": (1, math.inf),
     "max_attempts": (1, math.inf),
     "settle_seconds": (0, 86_400),
+    "retention_days": (0, 36_500),
+    "gc_grace_hours": (1, 87_600),
     "hot_days": (0, 3_660),
     "reconcile_seconds": (10, 7 * 86_400),
     "memory_bytes": (64 * 1024**2, math.inf),
@@ -46,7 +49,8 @@ class Settings:
     ``catalog_superseded`` tells whether the catalog keeps what commits superseded, ``catalog_partitions`` how it knows of that.
     ``metadata`` is an SQLAlchemy URL. ``events`` is the queue that tells of new objects in landing: ``sqs://name``,
     ``sqs://account/name`` or its URL; when empty, landing is listed. ``alert_url`` is a webhook that takes JSON, or empty.
-    Sizes are bytes, times are seconds.
+    Sizes are bytes, times are seconds unless their name says otherwise. Schedules are cron lines in UTC, or empty: then nothing
+    runs by itself.
     """
 
     home: Path
@@ -73,6 +77,12 @@ class Settings:
     events: str = ""
     reconcile_seconds: float = 3_600.0
     alert_url: str = ""
+    retention_days: float = 90.0
+    gc_grace_hours: float = 48.0
+    compact_schedule: str = ""
+    gc_schedule: str = ""
+    reconcile_schedule: str = ""
+    verify_schedule: str = ""
 
     @staticmethod
     def from_env(env: Mapping[str, str] | None = None) -> Settings:
@@ -106,6 +116,10 @@ class Settings:
             encryption=_encryption(env),
             events=_queue(env, landing),
             alert_url=_get(env, "ALERT_URL"),
+            compact_schedule=_cron(env, "COMPACT_SCHEDULE"),
+            gc_schedule=_cron(env, "GC_SCHEDULE"),
+            reconcile_schedule=_cron(env, "RECONCILE_SCHEDULE"),
+            verify_schedule=_cron(env, "VERIFY_SCHEDULE"),
             **numbers,  # type: ignore[arg-type]
         )
 
@@ -222,6 +236,13 @@ def _choice(env: Mapping[str, str], name: str, allowed: tuple[str, ...]) -> str:
     value = _get(env, name) or allowed[0]
     if value not in allowed:
         raise SettingsError(f"{PREFIX}{name}={value!r} is not known; it takes {' or '.join(allowed)}")
+    return value
+
+
+def _cron(env: Mapping[str, str], name: str) -> str:
+    value = _get(env, name)
+    if value and not _CRON.fullmatch(value):
+        raise SettingsError(f"{PREFIX}{name}={value!r} is no cron line; write five fields, such as '15 3 * * *', or '@daily'")
     return value
 
 

@@ -62,6 +62,8 @@ def test_places_are_switched_one_by_one() -> None:
         ("THREADS", "100000", "it takes a whole number from 0 to 1024"),
         ("SETTLE_SECONDS", "nan", "it takes a number from 0 to 86400"),
         ("SETTLE_SECONDS", "inf", "it takes a number from 0 to 86400"),
+        ("RETENTION_DAYS", "-1", "it takes a number from 0 to 36500"),
+        ("GC_SCHEDULE", "every night", "is no cron line; write five fields, such as '15 3 * * *', or '@daily'"),
         ("DATASET", "/x", "is no setting; did you mean SUPPLY_LAKE_DATASETS?"),
     ],
 )

@@ -264,7 +264,7 @@ class _Step:
 
 def _kept(snapshots: Iterable[Snapshot], commit: int) -> list[Snapshot]:
     """The snapshots up to a commit whose files are there."""
-    return [one for one in snapshots if one.commit is not None and one.commit <= commit]
+    return [one for one in snapshots if one.commit is not None and one.commit <= commit and one.removed_at is None]
 
 
 def _alike(there: Table, wanted: Table) -> bool:

@@ -38,12 +38,14 @@ def tick(
     *,
     prefixes: Sequence[str] | None = None,
     full: bool = False,
+    anew: bool = False,
     clock: Callable[[], float] = time.time,
 ) -> TickReport:
     """Look once.
 
     :param prefixes: the folders to list; the hot ones when left out
     :param full: list everything instead
+    :param anew: compare every object with the ledger, also in folders that look as they did
     :param clock: seconds since 1970, by which a file has lain still long enough to be read
     :raises StoreUnavailable: landing or the metadata store does not answer
     """
@@ -55,7 +57,7 @@ def tick(
         listing(landing, where),
         metadata.known,
         rules,
-        metadata.prefix_fingerprints(),
+        {} if anew else metadata.prefix_fingerprints(),
         now,
         unsettled=Settling(landing, settings.settle_seconds, clock) if landing.is_local else None,
         prefixes=where,

@@ -61,6 +61,7 @@ class Writer:
 
     def _copy(self, origin: Snapshot) -> Snapshot:
         """A snapshot of its own with the same rows: every snapshot owns its files."""
+        _require_files(origin)
         blank = self.blank(origin.partition)
         files = []
         for number, file in enumerate(origin.files):
@@ -77,6 +78,8 @@ class Writer:
             schema_version=origin.schema_version,
             measures=origin.measures,
             restores=origin.restores or origin.id,
+            holds=origin.holds,
+            rows_at=origin.rows_at,
             delivered_in=origin.delivery,
             mode=origin.mode,
         )
@@ -110,7 +113,10 @@ class Writer:
     def _before(self, snapshot_id: str) -> list[LivePart]:
         """What the commit of a snapshot superseded: a key may have come from another date."""
         number = self.records.by_id[snapshot_id].commit
-        return self._parts([one for one in self.records.snapshots if one.superseded_by == number])
+        before = [one for one in self.records.snapshots if one.superseded_by == number]
+        for one in before:
+            _require_files(one)
+        return self._parts(before)
 
     def _parts(self, snapshots: Sequence[Snapshot]) -> list[LivePart]:
         return [LivePart(one.partition, one.id, partial(self._read, file)) for one in snapshots for file in one.files]
@@ -130,4 +136,16 @@ class Writer:
             bytes=sum(file.bytes for file in files),
             files=tuple(files),
             location=self.lake.uri(snapshot_dir(self.spec.name, blank.partition, blank.id)),
+        )
+
+
+def _require_files(snapshot: Snapshot) -> None:
+    """Make sure that ``gc`` left the snapshot's files.
+
+    :raises NotRevocable: it did not
+    """
+    if snapshot.removed_at is not None:
+        raise NotRevocable(
+            f"what was live before cannot come back: gc removed the files of snapshot {snapshot.id} on "
+            f"{snapshot.removed_at:%Y-%m-%d}"
         )

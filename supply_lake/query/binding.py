@@ -7,6 +7,7 @@ does not: each of these steps (``view``, ``pruning``, ``tables``).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import duckdb
@@ -23,6 +24,7 @@ from supply_lake.query.tables import history_columns, history_view, rejects_view
 from supply_lake.query.versions import Version
 from supply_lake.query.view import View
 from supply_lake.snapshots.records import Snapshot
+from supply_lake.snapshots.removal import require_files
 
 Kind = Literal["", "__rows", "__history", "__rejects"]
 KINDS: tuple[Kind, ...] = ("", "__rows", "__history", "__rejects")
@@ -61,12 +63,14 @@ class Binding:
         if kind == "__history":
             return self._history(spec, self._view.history(spec.name, version), conditions)
         live = self._view.rows(spec.name, version)
+        require_files(spec.name, live.commit, live.snapshots)
         known = _partitions(live.snapshots) if kind == "__rows" else {}
         only = self._only(live, conditions, known)
         plain, whole = rows_views(self._relations, self._stores.lake, spec, live, only)
         return whole if kind == "__rows" else plain
 
     def _history(self, spec: DatasetSpec, live: LiveSet, conditions: Sequence[Node]) -> str:
+        live = replace(live, snapshots=tuple(one for one in live.snapshots if one.removed_at is None))
         only = self._only(live, conditions, {**_partitions(live.snapshots), **_history(live.snapshots)})
         return history_view(self._relations, self._stores.lake, spec, live, only)
 

@@ -222,7 +222,7 @@ class Jobs:
             state = replace(state, rows=answer.write(target, "arrow"))
         if state.output:
             folder, _, name = state.output.rpartition("/")
-            there = ObjectStore.open(folder or "/").writer(name)
+            there = ObjectStore.open(folder or "/", self._stores.settings.encryption).writer(name)
             with pa.OSFile(str(rows)) as file, pa.ipc.open_stream(file) as reader, there as output:
                 write(reader.schema, iter(reader), output, form)
         return state

@@ -9,20 +9,23 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.datasets.sql import identifier
 from supply_lake.errors import UsageError
 from supply_lake.ingest.stores import Stores
-from supply_lake.query import engine
+from supply_lake.query import backtest, engine, pins
 from supply_lake.query.answer import Answer, Form, Shape
+from supply_lake.query.backtest import Question
 from supply_lake.query.engine import Limits
 from supply_lake.query.jobs import Jobs, QueryState
 from supply_lake.query.rejects import By, Outcome, Which, reasons_sql, summary_sql
 from supply_lake.query.schemas import DatasetSchema
 from supply_lake.query.versions import Version, table
 from supply_lake.query.view import View
+from supply_lake.snapshots.pins import Pin
 from supply_lake.snapshots.records import Snapshot
 
 if TYPE_CHECKING:
@@ -58,6 +61,14 @@ class Reader:
             return metadata.snapshots(spec.name, limit)
         return list(reversed(self._view.history(spec.name).snapshots))[:limit]
 
+    def snapshot(self, snapshot_id: str) -> Snapshot:
+        """One snapshot record.
+
+        :raises UnknownSnapshot: there is none of this id, or none that is seen
+        """
+        found = self._stores.metadata.snapshot(snapshot_id)
+        return found if self._view is None else self._view.known(found)
+
     def latest(self, name: str) -> Snapshot | None:
         """The newest live snapshot; ``None`` before the first commit."""
         if self._view is None:
@@ -66,7 +77,7 @@ class Reader:
 
     def live(self, name: str, *, as_of: dt.datetime | None = None, commit: int | None = None) -> list[Snapshot]:
         """The live set: newest, or at a time or a commit."""
-        return list(self._seen().rows(self._spec(name).name, _version(as_of, commit)).snapshots)
+        return list(self.seen().rows(self._spec(name).name, _version(as_of, commit)).snapshots)
 
     def schema(self, name: str) -> DatasetSchema:
         """What a dataset declares and publishes, with every numbered version of it.
@@ -103,29 +114,57 @@ class Reader:
         :raises QueryError: a column is not there, or the condition cannot be used
         """
         if snapshot_id is not None:
-            snapshot_id = self._stores.metadata.snapshot(snapshot_id).id
+            snapshot_id = self.snapshot(snapshot_id).id
         item = table(self._spec(name).name, _version(as_of, commit, snapshot_id))
         listed = ", ".join(map(identifier, columns)) if columns is not None else "*"
         condition = f"\nWHERE (\n{where}\n)" if where else ""
-        with engine.run(self._stores, f"SELECT {listed} FROM {item}{condition}", self._seen()) as answer:
+        with engine.run(self._stores, f"SELECT {listed} FROM {item}{condition}", self.seen()) as answer:
             return answer.table()
 
-    def query(self, sql: str, *, as_of: dt.datetime | None = None, to: Shape = "arrow", limits: Limits | None = None) -> Any:
+    def query(
+        self,
+        sql: str,
+        *,
+        as_of: dt.datetime | None = None,
+        pin: Pin | str | Path | None = None,
+        to: Shape = "arrow",
+        limits: Limits | None = None,
+    ) -> Any:
         """The answer to a query; every dataset is a table, ``name@version`` one of its versions (see ``query.tables``).
 
         :param as_of: read every dataset as it was at this time; without a zone it is UTC
+        :param pin: read every dataset at the commit that a pin names: the pin, its file or its URL
         :param to: ``arrow`` (a ``pyarrow.Table``), ``pandas``, ``polars`` or ``duckdb`` (a relation)
         :param limits: what it may take
         :raises QueryError: the SQL cannot be read, names what is not there, may not run, fails or takes too long
         """
-        with self.answer(sql, as_of=as_of, limits=limits) as answer:
+        with self.answer(sql, as_of=as_of, pin=pin, limits=limits) as answer:
             return answer.to(to)
 
     def answer(
-        self, sql: str, *, as_of: dt.datetime | None = None, limits: Limits | None = None
+        self,
+        sql: str,
+        *,
+        as_of: dt.datetime | None = None,
+        pin: Pin | str | Path | None = None,
+        limits: Limits | None = None,
     ) -> AbstractContextManager[Answer]:
         """The answer to a query as a stream of record batches, for the length of a ``with`` block."""
-        return engine.run(self._stores, sql, self._seen(as_of), limits)
+        return engine.run(self._stores, sql, self.seen(as_of, pin), limits)
+
+    def backtest(self, question: Question, times: Sequence[dt.datetime], *, parallel: int = 1) -> pa.Table:
+        """What would have been answered at each of several times, as one table with the time in ``as_of``.
+
+        >>> lake.backtest("SELECT count(*) AS n FROM orders", steps(start, end, "1d"))  # doctest: +SKIP
+
+        :param question: SQL, or a function that is given a reader of the lake as it was at the time, and gives rows: an Arrow
+            table, a data frame, dicts, one dict or one value. Neither sees anything that was committed later
+        :param times: without a zone they are UTC; ``supply_lake.query.backtest.steps`` makes a series
+        :param parallel: steps at once
+        :raises UsageError: a time is yet to come
+        :raises QueryError: a step fails; the message names its time
+        """
+        return backtest.run(lambda time: Reader(self._stores, self.seen(time)), question, times, parallel=parallel)
 
     # --- behind the caller's back
 
@@ -134,6 +173,7 @@ class Reader:
         sql: str,
         *,
         as_of: dt.datetime | None = None,
+        pin: Pin | str | Path | None = None,
         limits: Limits | None = None,
         output: str = "",
         form: Form = "parquet",
@@ -144,7 +184,7 @@ class Reader:
         :param output: a file or URL that the rows are written to besides, in ``form``
         :param token: made up by the caller; asked again with the same one, the first query is meant
         """
-        return self._jobs.start(sql, self._seen(as_of), limits=limits, output=output, form=form, token=token)
+        return self._jobs.start(sql, self.seen(as_of, pin), limits=limits, output=output, form=form, token=token)
 
     def get_query(self, query_id: str) -> QueryState:
         """How a query stands: state, error, rows, bytes of the files that it may read.
@@ -210,7 +250,7 @@ class Reader:
     ) -> AbstractContextManager[Answer]:
         """As ``rejects``, as a stream."""
         sql = reasons_sql(self._rejects(name, snapshot_id), which, limit=limit, offset=offset)
-        return engine.run(self._stores, sql, self._seen())
+        return engine.run(self._stores, sql, self.seen())
 
     def rejects_summary(
         self,
@@ -229,19 +269,24 @@ class Reader:
         the newest snapshot. Other parameters are those of ``rejects``.
         """
         sql = summary_sql(self._rejects(name, snapshot_id), Which(outcome, rule, source), by)
-        with engine.run(self._stores, sql, self._seen()) as answer:
+        with engine.run(self._stores, sql, self.seen()) as answer:
             return answer.table()
 
     def _rejects(self, name: str, snapshot_id: str | None) -> str:
         version = None
         if snapshot_id is not None:
-            version = Version(snapshot=self._stores.metadata.snapshot(snapshot_id).id)
+            version = Version(snapshot=self.snapshot(snapshot_id).id)
         return table(f"{self._spec(name).name}__rejects", version)
 
     # --- the view
 
-    def _seen(self, as_of: dt.datetime | None = None) -> View:
+    def seen(self, as_of: dt.datetime | None = None, pin: Pin | str | Path | None = None) -> View:
+        """What is seen of the lake, at a time or under a pin, if given."""
         view = self._view or View.newest(self._stores.metadata)
+        if pin is not None:
+            if self._view is not None:
+                raise UsageError("this lake is read under a pin or a time already; open it anew for another pin")
+            view = pins.view(self._stores.metadata, pin if isinstance(pin, Pin) else pins.load(pin))
         return view if as_of is None else view.until(as_of)
 
     def _spec(self, name: str) -> DatasetSpec:

@@ -25,12 +25,21 @@ class View:
     """One view. Whatever it was asked once it answers the same again, whatever is committed meanwhile. Threads may share it.
 
     :param commit_of: the commit that a dataset is seen at; ``None`` when it cannot be seen at all
-    :param bound: whether versions later than that may be asked for by name
+    :param bound: whether versions later than that are out of sight, by whatever name
+    :param prove: raises when what is found live is not what the view was made for
     """
 
-    def __init__(self, metadata: MetadataStore, commit_of: Callable[[str], int | None], *, bound: bool) -> None:
+    def __init__(
+        self,
+        metadata: MetadataStore,
+        commit_of: Callable[[str], int | None],
+        *,
+        bound: bool,
+        prove: Callable[[LiveSet], None] | None = None,
+    ) -> None:
         self._metadata = metadata
         self._commit_of = commit_of
+        self._prove = prove
         self._live: dict[str, LiveSet] = {}
         self.bound = bound
 
@@ -62,7 +71,7 @@ class View:
             then = metadata.commit_at(name, earlier)
             return then if seen is None else min(seen, then)
 
-        return View(metadata, commit_of, bound=True)
+        return View(metadata, commit_of, bound=True, prove=self._prove)
 
     def sees(self, name: str) -> bool:
         """Whether the dataset can be read at all."""
@@ -78,7 +87,10 @@ class View:
             commit = self._commit_of(name)
             if commit is None:
                 raise UnknownCommit(f"dataset {name} is not in the pin that is read under; pin it too")
-            self._live.setdefault(name, live_set(self._metadata, name, commit=commit))
+            live = live_set(self._metadata, name, commit=commit)
+            if self._prove is not None:
+                self._prove(live)
+            self._live.setdefault(name, live)
         base = self._live[name]
         if version is None:
             return base
@@ -98,9 +110,19 @@ class View:
         snapshot = self._metadata.snapshot(snapshot_id)
         if snapshot.dataset != name:
             raise UnknownSnapshot(f"snapshot {snapshot_id} is one of {snapshot.dataset}, not of {name}")
-        if self.bound and (snapshot.commit is None or snapshot.commit > self.rows(name).commit):
-            raise UnknownSnapshot(f"snapshot {snapshot_id} of {name} is not known at commit {self.rows(name).commit}")
-        return snapshot
+        return self.known(snapshot)
+
+    def known(self, snapshot: Snapshot) -> Snapshot:
+        """The record of a snapshot, as it was at the commit that is seen.
+
+        :raises UnknownSnapshot: the view has no look at it
+        """
+        if not self.bound:
+            return snapshot
+        commit = self.rows(snapshot.dataset).commit
+        if snapshot.commit is None or snapshot.commit > commit:
+            raise UnknownSnapshot(f"snapshot {snapshot.id} of {snapshot.dataset} is not known at commit {commit}")
+        return _as_known_at(snapshot, commit)
 
     def history(self, name: str, version: Version | None = None) -> LiveSet:
         """Every snapshot that was committed so far, live or not, as the records said of them then."""

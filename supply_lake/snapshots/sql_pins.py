@@ -11,7 +11,9 @@ import sqlalchemy as sa
 
 from supply_lake.errors import UnknownCommit
 from supply_lake.snapshots.pins import Pin, pin_from_json, pin_json
-from supply_lake.snapshots.sql_commit import lock_dataset
+from supply_lake.snapshots.removal import require_files
+from supply_lake.snapshots.sql_datasets import lock_dataset
+from supply_lake.snapshots.sql_history import live
 from supply_lake.snapshots.sql_schema import pins
 
 
@@ -24,6 +26,7 @@ def add(connection: sa.Connection, pin: Pin, now: int) -> Pin:
         last = lock_dataset(connection, one.dataset).last_commit
         if not 0 <= one.commit <= last:
             raise UnknownCommit(f"dataset {one.dataset} has no commit {one.commit}; its newest is {last}")
+        require_files(one.dataset, one.commit, live(connection, one.dataset, one.commit, None))
     stored = connection.execute(sa.select(pins.c.record).where(pins.c.id == pin.id)).scalar()
     if stored is not None:
         return pin_from_json(json.loads(stored))

@@ -161,6 +161,12 @@ class LocalFolder:
             with self._answering(key), suppress(ObjectGone, *_NOT_THERE):
                 self.path(key).unlink()
 
+    def delete_empty(self, folders: Iterable[str]) -> None:
+        """Remove those of these folders that hold nothing."""
+        for folder in filter(None, folders):
+            with suppress(OSError):  # it holds something, or is gone
+                (self.root / folder).rmdir()
+
     def _next_folders(
         self, folder: str, links: frozenset[str], subfolders: Iterable[os.DirEntry[str]]
     ) -> Iterator[tuple[str, frozenset[str]]]:

@@ -151,9 +151,15 @@ class ObjectStore:
         """A file to write; it becomes the object when the ``with`` block ends well, and leaves nothing if it raises."""
         return self._backend.writer(_checked(key))
 
-    def delete(self, keys: Iterable[str]) -> None:
-        """Remove objects; those that are not there are no error."""
-        self._backend.delete([_checked(key) for key in keys])
+    def delete(self, keys: Iterable[str], *, folders: bool = False) -> None:
+        """Remove objects; those that are not there are no error.
+
+        :param folders: of a local store the folders, too, that hold nothing then; only for folders that nobody writes to
+        """
+        checked = [_checked(key) for key in keys]
+        self._backend.delete(checked)
+        if folders and isinstance(self._backend, LocalFolder):
+            self._backend.delete_empty(dict.fromkeys(key.rpartition("/")[0] for key in checked))
 
     def __repr__(self) -> str:
         return f"ObjectStore({self.location!r})"
