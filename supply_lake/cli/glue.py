@@ -46,10 +46,10 @@ def catalog(names: tuple[str, ...], repair: bool, as_json: bool) -> None:
 
 def _report(found: list[Shown], *, repaired: bool) -> None:
     more = ["made", "changed", "removed"] if repaired else []
-    rows = []
+    rows: list[list[str | int]] = []
     for one in found:
         shown = "?" if one.error else "nothing" if one.shown is None else f"commit {one.shown}"
         state = "current" if one.current else f"behind: {one.lag.reason}" if one.lag else "behind"
-        counts = [one.created, one.updated, one.removed] if repaired else []
+        counts: list[int] = [one.created, one.updated, one.removed] if repaired else []
         rows.append([one.dataset, one.commit, shown, state, *counts])
     table(["dataset", "newest", "catalog", "state", *more], rows)

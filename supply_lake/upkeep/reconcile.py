@@ -1,7 +1,7 @@
-"""Reconciliation: landing against the ledger, stored files against the records, both ways, by full listings.
+"""Reconciliation: landing against the ledger, stored files against the records, both ways, by full listings; and the catalog.
 
-What belongs here: the comparison, and entering what discovery missed. What does not: reading files (``verify`` proves what is
-in them) and removing any (``gc``).
+What belongs here: the comparison, entering what discovery missed, and having the catalog mended. What does not: reading files
+(``verify`` proves what is in them) and removing any (``gc``).
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from supply_lake.errors import VerificationError
+from supply_lake.errors import CatalogError, VerificationError
 from supply_lake.ingest import discovery
+from supply_lake.ingest.cataloguing import Shown, repair
 from supply_lake.ingest.discovery import TickReport
 from supply_lake.ingest.stores import Stores
 from supply_lake.snapshots.records import DataFile, Snapshot
@@ -23,7 +24,8 @@ _EXAMPLES = 5
 @dataclass(frozen=True, slots=True)
 class Reconciled:
     """One dataset. ``missing`` are files that a record names and that are not there, or of another size; ``unnamed`` are stored
-    files that no record names: of batches at work, or left behind.
+    files that no record names: of batches at work, or left behind. ``catalog`` is what the external catalog shows once it is
+    mended; ``None`` without one.
     """
 
     dataset: str
@@ -32,6 +34,7 @@ class Reconciled:
     unnamed: int
     unnamed_bytes: int
     examples: tuple[str, ...]
+    catalog: Shown | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The comparison as public JSON."""
@@ -42,6 +45,7 @@ class Reconciled:
             "unnamed": self.unnamed,
             "unnamed_bytes": self.unnamed_bytes,
             "unnamed_examples": list(self.examples),
+            **({"catalog": self.catalog.to_json()} if self.catalog else {}),
         }
 
 
@@ -54,7 +58,7 @@ def reconcile_landing(stores: Stores) -> TickReport:
 
 
 def reconcile_files(stores: Stores, name: str) -> Reconciled:
-    """Compare the stored files of a dataset with its records.
+    """Compare the stored files of a dataset with its records, and mend what the catalog, if there is one, has of it.
 
     :raises UnknownDataset: no dataset is called so
     """
@@ -75,6 +79,7 @@ def reconcile_files(stores: Stores, name: str) -> Reconciled:
         unnamed=len(rest),
         unnamed_bytes=sum(size for _, size in rest),
         examples=tuple(path for path, _ in rest[:_EXAMPLES]),
+        catalog=repair(stores, [dataset])[0] if stores.catalog else None,
     )
 
 
@@ -82,11 +87,15 @@ def require(found: Sequence[Reconciled]) -> None:
     """Nothing, if every file that a record names is there.
 
     :raises VerificationError: naming the first that is not
+    :raises CatalogError: all are, and the catalog could not be mended
     """
     missing = [one for here in found for one in here.missing]
     if missing:
         rest = f" (and {len(missing) - 1:,} more)" if len(missing) > 1 else ""
         raise VerificationError(f"{missing[0]}{rest} is on record and not there, or of another size; put back a copy of it")
+    behind = [one.catalog for one in found if one.catalog and one.catalog.error]
+    if behind:
+        raise CatalogError(f"{behind[0].dataset}: {behind[0].error}")
 
 
 def _listed(store: ObjectStore, dataset: str) -> dict[str, int]:

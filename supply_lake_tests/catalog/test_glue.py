@@ -20,6 +20,8 @@ from supply_lake.errors import CatalogError
 from supply_lake.ingest.cataloguing import repair, shown
 from supply_lake.ingest.revoke import revoke
 from supply_lake.storage.connections import aws_client
+from supply_lake.upkeep.gc import Collection, terms
+from supply_lake.upkeep.reconcile import reconcile_files
 from supply_lake_tests.ingest.house import DAY, KEYED, ORDERS, House, csv
 from supply_lake_tests.integration.catalog_reader import CatalogReader, SchemaMismatch
 
@@ -420,3 +422,18 @@ def test_the_verb_shows_and_repairs(make_house: Make, moto: Any, monkeypatch: py
         "dataset": "orders", "commit": 1, "shown": 1, "current": True, "created": 1, "updated": 0, "removed": 0, "lag": None, "error": "",
     }  # fmt: skip
     assert "commit 1" in CliRunner().invoke(app, ["catalog"]).stdout
+
+
+def test_reconcile_mends_the_catalog_and_forgets_what_gc_removed(make_house: Make, moto: Any) -> None:
+    house = make_house(REPLACED, env={"SUPPLY_LAKE_RETENTION_DAYS": "0"})
+    for number in (1, 2):
+        house.land("a.csv", csv([(f"o{number}", number, 1)]))
+        house.ingest()
+    Collection(house.stores, *terms(house.stores.settings)).run("orders")
+    (kept,) = files_tables(house, moto)
+    removed = [one.id for one in house.stores.metadata.snapshots("orders") if one.removed_at is not None]
+    assert set(removed) < set(ids(house, moto, kept))
+    found = reconcile_files(house.stores, "orders")
+    assert found.catalog is not None
+    assert found.catalog.removed == len(removed) == 1
+    assert ids(house, moto, kept) == live_ids(house)
