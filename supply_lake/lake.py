@@ -326,7 +326,10 @@ class Lake(Reader):
         return self.stores.metadata.removals(self._spec(name).name if name else None, limit)
 
     def reconcile(self, names: Sequence[str] | None = None) -> tuple[TickReport, list[Reconciled]]:
-        """Compare landing with the ledger, by a full listing that enters what was missed, and stored files with the records."""
+        """Compare landing with the ledger, by a full listing that enters what was missed, and stored files with the records.
+
+        Tables that the lake publishes for other engines are held against the live set, and set right.
+        """
         from supply_lake.upkeep.reconcile import reconcile_files, reconcile_landing
 
         found = [self._spec(name).name for name in names or self.stores.registry]

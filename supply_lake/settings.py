@@ -47,10 +47,10 @@ class Settings:
     ``landing``, ``lake`` and ``rejects`` are absolute local paths or object store URLs (``s3://bucket/prefix``).
     ``encryption`` is that with which S3 encrypts what the lake writes; when empty, the buckets' own.
     ``catalog_superseded`` tells whether the catalog keeps what commits superseded, ``catalog_partitions`` how it knows of that.
-    ``metadata`` is an SQLAlchemy URL. ``events`` is the queue that tells of new objects in landing: ``sqs://name``,
-    ``sqs://account/name`` or its URL; when empty, landing is listed. ``alert_url`` is a webhook that takes JSON, or empty.
-    Sizes are bytes, times are seconds unless their name says otherwise. Schedules are cron lines in UTC, or empty: then nothing
-    runs by itself.
+    ``metadata`` is an SQLAlchemy URL, ``iceberg`` one or empty. ``events`` is the queue that tells of new objects in landing:
+    ``sqs://name``, ``sqs://account/name`` or its URL; when empty, landing is listed. ``alert_url`` is a webhook that takes
+    JSON, or empty. Sizes are bytes, times are seconds unless their name says otherwise. Schedules are cron lines in UTC, or
+    empty: then nothing runs by itself.
     """
 
     home: Path
@@ -77,6 +77,7 @@ class Settings:
     events: str = ""
     reconcile_seconds: float = 3_600.0
     alert_url: str = ""
+    iceberg: str = ""
     retention_days: float = 90.0
     gc_grace_hours: float = 48.0
     compact_schedule: str = ""
@@ -116,12 +117,18 @@ class Settings:
             encryption=_encryption(env),
             events=_queue(env, landing),
             alert_url=_get(env, "ALERT_URL"),
+            iceberg=_iceberg(env, home),
             compact_schedule=_cron(env, "COMPACT_SCHEDULE"),
             gc_schedule=_cron(env, "GC_SCHEDULE"),
             reconcile_schedule=_cron(env, "RECONCILE_SCHEDULE"),
             verify_schedule=_cron(env, "VERIFY_SCHEDULE"),
             **numbers,  # type: ignore[arg-type]
         )
+
+    @property
+    def iceberg_warehouse(self) -> str:
+        """Where Iceberg tables keep their own metadata: beside the lake."""
+        return _sibling(self.lake, "iceberg")
 
     @property
     def scratch(self) -> Path:
@@ -230,6 +237,22 @@ def _metadata(env: Mapping[str, str], home: Path) -> str:
             "give sqlite:///path or postgresql://user@host/database"
         )
     return value
+
+
+def _iceberg(env: Mapping[str, str], home: Path) -> str:
+    """SQLAlchemy URL of the catalog; empty when the lake publishes no tables."""
+    value = _get(env, "ICEBERG")
+    if value.lower() in ("", "off"):
+        return ""
+    if value.lower() == "on":
+        return f"sqlite:///{home / 'iceberg.sqlite'}"
+    scheme, separator, rest = value.partition("://")
+    if not separator or scheme not in _METADATA_SCHEMES:
+        raise SettingsError(
+            f"{PREFIX}ICEBERG={redacted(value)} is neither on nor off, nor the URL of an SQL catalog; "
+            "give on, sqlite:///path or postgresql://user@host/database"
+        )
+    return f"postgresql+psycopg://{rest}" if scheme == "postgresql" else value
 
 
 def _choice(env: Mapping[str, str], name: str, allowed: tuple[str, ...]) -> str:

@@ -9,13 +9,14 @@ Readers of ``<name>`` see new partitions before the superseded ones are gone: Gl
 that this lake makes for Athena choose snapshots by themselves, and see a commit whole or not at all.
 
 What belongs here: the order of calls. What does not: the calls (``glue_api``), what is written (``glue_tables``), and what
-happens when Glue fails (``ingest.cataloguing``).
+happens when Glue fails (``exports.glue``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from supply_lake.catalog.glue_api import GlueApi, Overtaken, Table, columns_of
@@ -35,8 +36,10 @@ from supply_lake.catalog.glue_tables import (
 from supply_lake.catalog.physical import kinds_of
 from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.errors import CatalogError
+from supply_lake.settings import Settings
 from supply_lake.snapshots.records import Snapshot
 from supply_lake.snapshots.store import MetadataStore
+from supply_lake.storage.connections import aws_client
 from supply_lake.storage.object_store import ObjectStore
 
 TRIES = 20
@@ -79,6 +82,15 @@ class GlueCatalog:
         self.keeping = keeping or Keeping()
         self._kinds: dict[tuple[str, str], Kinds] = {}
 
+    @staticmethod
+    def open(settings: Settings, lake: ObjectStore, metadata: MetadataStore) -> GlueCatalog:
+        """The catalog that the settings name; nothing is asked of it yet."""
+        api = GlueApi(partial(aws_client, "glue"), settings.catalog_database)
+        keeping = Keeping(
+            superseded=settings.catalog_superseded == "keep", projected=settings.catalog_partitions == "projected"
+        )
+        return GlueCatalog(api, metadata, lake, keeping)
+
     @property
     def root(self) -> str:
         """URL of the lake."""
@@ -105,6 +117,25 @@ class GlueCatalog:
         :raises CatalogError: Glue does not answer, or refuses
         """
         return self._until_done(spec, whole=True)
+
+    def newest(self, dataset: str) -> int:
+        """The commit that the catalog should show."""
+        return self._metadata.last_commit(dataset)
+
+    def forget(self, dataset: str) -> None:
+        """Take the partitions of snapshots whose files were removed out of the tables of files.
+
+        :raises CatalogError: Glue does not answer, or refuses
+        """
+        if not self.keeping.superseded or self.keeping.projected:
+            return
+        gone: dict[str, list[Values]] = {}
+        for one in self._metadata.snapshots(dataset):
+            if one.removed_at is not None and one.files:
+                gone.setdefault(files_table(dataset, one.schema_fingerprint), []).append(partition_values(one))
+        for table in [one["Name"] for one in self.api.tables(files_table(dataset, "")) if one["Name"] in gone]:
+            have = self.api.partitions(table)
+            self.api.delete_partitions(table, [one for one in gone[table] if one in have])
 
     def _until_done(self, spec: DatasetSpec, *, whole: bool) -> Published:
         first: int | None = None

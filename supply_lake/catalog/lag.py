@@ -2,7 +2,7 @@
 mended.
 
 What belongs here: the note, its JSON, and where it lies. What does not: when it is written and taken away
-(``ingest.cataloguing``). It is a note for people: what the catalog lacks is told by the commit that its table shows, whether
+(``exports.glue``). It is a note for people: what the catalog lacks is told by the commit that its table shows, whether
 a note could be written or not.
 """
 

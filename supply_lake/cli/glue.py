@@ -1,6 +1,6 @@
 """``supply-lake catalog``: what the external catalog shows, and its repair.
 
-What belongs here: the report, and the exit status. What does not: the comparison (``ingest.cataloguing``).
+What belongs here: the report, and the exit status. What does not: the comparison (``exports.glue``).
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import click
 
 from supply_lake.cli.output import as_json, print_json, table
-from supply_lake.errors import CatalogError
+from supply_lake.errors import CatalogError, UsageError
 
 if TYPE_CHECKING:
-    from supply_lake.ingest.cataloguing import Shown
+    from supply_lake.exports.glue import Shown
 
 
 @click.command("catalog", short_help="Show what the external catalog has, and repair it.")
@@ -30,11 +30,15 @@ def catalog(names: tuple[str, ...], repair: bool, as_json: bool) -> None:
       supply-lake catalog
       supply-lake catalog shipments --repair
     """
-    from supply_lake.ingest import cataloguing
+    from supply_lake.exports.glue import repaired, shown
     from supply_lake.lake import Lake
 
     with Lake.open() as lake:
-        found = (cataloguing.repair if repair else cataloguing.shown)(lake.stores, names or None)
+        stores = lake.stores
+        if stores.catalog is None:
+            raise UsageError("this lake has no catalog; set SUPPLY_LAKE_CATALOG=glue")
+        specs = [stores.registry.get(name) for name in names or stores.registry]
+        found = [(repaired if repair else shown)(stores.catalog, stores.lake, spec) for spec in specs]
     if as_json:
         print_json([one.to_json() for one in found])
     else:

@@ -20,7 +20,6 @@ from supply_lake.errors import CommitConflict
 from supply_lake.ingest.accounts import Accounts
 from supply_lake.ingest.after_commit import AfterCommit, live_part
 from supply_lake.ingest.audit import Audit, Findings, for_rows_alone
-from supply_lake.ingest.cataloguing import commit
 from supply_lake.ingest.content import Intake, beside, inspect
 from supply_lake.ingest.peers import Peers, peers
 from supply_lake.ingest.stores import Stores
@@ -217,8 +216,7 @@ class _Publication:
     def _commit(self, settled: Settled, findings: Findings, snapshots: tuple[Snapshot, ...], base: _Base) -> Batch:
         dates = tuple(one.partition for one in snapshots)
         replaces = self.spec.mode is Mode.REPLACE and not self.again
-        return commit(
-            self.stores,
+        return self.stores.commit(
             Proposal(
                 batch=self.writing.batch(settled, findings, Status.COMMITTED, snapshots),
                 objects=self.objects,
@@ -228,7 +226,7 @@ class _Publication:
                 supersedes=base.met.superseded(settled, dates),
                 taken_up=self.taken_up,
                 schema=self._schema(settled, base),
-            ),
+            )
         )
 
     def _schema(self, settled: Settled, base: _Base) -> ProposedSchema:
@@ -254,7 +252,7 @@ class _Publication:
         partition = min(self.staged.dates, default=self.work.landing_date)
         snapshot = self.writing.refused(settled, findings, partition, status=status, reason=reason)
         batch = self.writing.batch(settled, findings, status, (snapshot,), reason)
-        return self.stores.metadata.record(batch, self.objects, self.taken_up)
+        return self.stores.record(batch, self.objects, self.taken_up)
 
     def _is_as_it_was(self, settled: Settled) -> bool:
         """Whether a replay that publishes nothing leaves as many rows rejected as there were."""

@@ -24,7 +24,6 @@ from supply_lake.curate.settle import LIVE_ROWS_AT_ONCE
 from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.errors import CommitConflict, ObjectGone, VerificationError
 from supply_lake.ingest.again import Records
-from supply_lake.ingest.cataloguing import commit
 from supply_lake.ingest.stores import Stores
 from supply_lake.quality.measures import Measure, from_text, to_text
 from supply_lake.snapshots.parquet import Written, write_parts
@@ -78,13 +77,12 @@ class Regrouping:
         batch_id = new_snapshot_id()
         try:
             snapshots = tuple(self._one(lot, group, batch_id) for lot in lots for group in lot.groups)
-            return commit(
-                self.stores,
+            return self.stores.commit(
                 Proposal(
                     batch=self._batch(batch_id, snapshots),
                     objects=(),
                     supersedes=tuple(one.id for lot in lots for one in lot.live),
-                ),
+                )
             )
         except Exception:
             self.stores.lake.delete([file.path for file in self.written])

@@ -26,7 +26,6 @@ from dataclasses import replace
 from supply_lake.datasets.spec import DatasetSpec, Mode
 from supply_lake.errors import CommitConflict, NotRevocable, UsageError
 from supply_lake.ingest.again import Records
-from supply_lake.ingest.cataloguing import commit
 from supply_lake.ingest.instead import Instead, Writer
 from supply_lake.ingest.regroup import take_apart
 from supply_lake.ingest.stores import Stores
@@ -92,8 +91,7 @@ class _Revocation:
         instead = list(self._instead())
         notes = (*self._beside(), *(self._losers() if self._by_rows else ()))
         snapshots = tuple(replace(one.snapshot, notes=notes) for one in instead)
-        return commit(
-            self.stores,
+        return self.stores.commit(
             Proposal(
                 batch=self._batch(snapshots, notes),
                 objects=(),
@@ -102,7 +100,7 @@ class _Revocation:
                 revokes=tuple(one.id for one in self.revoked),
                 reinstates=tuple(one.id for one in self.reinstated),
                 moved=tuple(self._moved()),
-            ),
+            )
         )
 
     def forget(self) -> None:

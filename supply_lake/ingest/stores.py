@@ -1,22 +1,23 @@
-"""Everything a batch touches, opened once: the declarations, the three object stores, the metadata store and the catalog.
+"""Everything a batch touches, opened once: the declarations, the three object stores and the metadata store.
 
-What belongs here: opening and closing. What does not: any decision about data.
+What belongs here: opening and closing, and that no commit or record passes by the exports. What does not: any decision about
+data.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from types import TracebackType
 
-from supply_lake.catalog.glue import GlueCatalog, Keeping
-from supply_lake.catalog.glue_api import GlueApi
+from supply_lake.catalog.glue import GlueCatalog
 from supply_lake.datasets.registry import Registry, load_registry
+from supply_lake.exports.exports import Exports
 from supply_lake.settings import Settings
+from supply_lake.snapshots.records import Batch
 from supply_lake.snapshots.sql_store import SqlStore
-from supply_lake.snapshots.store import MetadataStore
-from supply_lake.storage.connections import aws_client
-from supply_lake.storage.object_store import ObjectStore
+from supply_lake.snapshots.store import MetadataStore, Proposal, TakenUp
+from supply_lake.storage.object_store import ObjectStore, ObjectVersion
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Stores:
     lake: ObjectStore
     rejects: ObjectStore
     metadata: MetadataStore
-    catalog: GlueCatalog | None = None
+    exports: Exports = field(default_factory=Exports)
 
     @staticmethod
     def open(settings: Settings | None = None) -> Stores:
@@ -39,19 +40,38 @@ class Stores:
         :raises StoreUnavailable: a store does not answer
         """
         settings = settings or Settings.from_env()
+        registry = load_registry(settings.datasets)
         lake, metadata = ObjectStore.open(settings.lake, settings.encryption), open_metadata(settings)
         return Stores(
             settings=settings,
-            registry=load_registry(settings.datasets),
+            registry=registry,
             landing=ObjectStore.open(settings.landing, settings.encryption),
             lake=lake,
             rejects=ObjectStore.open(settings.rejects, settings.encryption),
             metadata=metadata,
-            catalog=_catalog(settings, metadata, lake) if settings.catalog == "glue" else None,
+            exports=Exports.open(settings, lake, metadata),
         )
+
+    @property
+    def catalog(self) -> GlueCatalog | None:
+        """The external catalog; ``None`` without one."""
+        return self.exports.catalog
+
+    def commit(self, proposal: Proposal) -> Batch:
+        """Commit, and tell the exports; errors are those of ``MetadataStore.commit``."""
+        batch = self.metadata.commit(proposal)
+        self.exports.settled(self.registry.get(batch.dataset), batch)
+        return batch
+
+    def record(self, batch: Batch, objects: Sequence[ObjectVersion], taken_up: Sequence[TakenUp] = ()) -> Batch:
+        """Record a batch that publishes nothing, and tell the exports; errors are those of ``MetadataStore.record``."""
+        batch = self.metadata.record(batch, objects, taken_up)
+        self.exports.settled(self.registry.get(batch.dataset), batch)
+        return batch
 
     def close(self) -> None:
         """Give up connections."""
+        self.exports.close()
         self.metadata.close()
 
     def __enter__(self) -> Stores:
@@ -68,10 +88,3 @@ def open_metadata(settings: Settings) -> MetadataStore:
     :raises StoreUnavailable: it does not answer
     """
     return SqlStore.open(settings.metadata)
-
-
-def _catalog(settings: Settings, metadata: MetadataStore, lake: ObjectStore) -> GlueCatalog:
-    """The catalog; nothing is asked of it yet."""
-    api = GlueApi(partial(aws_client, "glue"), settings.catalog_database)
-    keeping = Keeping(superseded=settings.catalog_superseded == "keep", projected=settings.catalog_partitions == "projected")
-    return GlueCatalog(api, metadata, lake, keeping)

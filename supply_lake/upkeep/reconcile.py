@@ -1,7 +1,7 @@
-"""Reconciliation: landing against the ledger, stored files against the records, both ways, by full listings; and the catalog.
+"""Reconciliation: landing against the ledger, stored files against the records, both ways, by full listings.
 
-What belongs here: the comparison, entering what discovery missed, and having the catalog mended. What does not: reading files
-(``verify`` proves what is in them) and removing any (``gc``).
+What belongs here: the comparison, and entering what discovery missed. What does not: reading files (``verify`` proves what is
+in them) and removing any (``gc``).
 """
 
 from __future__ import annotations
@@ -10,9 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from supply_lake.errors import CatalogError, VerificationError
+from supply_lake.errors import VerificationError
 from supply_lake.ingest import discovery
-from supply_lake.ingest.cataloguing import Shown, repair
 from supply_lake.ingest.discovery import TickReport
 from supply_lake.ingest.stores import Stores
 from supply_lake.snapshots.records import DataFile, Snapshot
@@ -24,8 +23,8 @@ _EXAMPLES = 5
 @dataclass(frozen=True, slots=True)
 class Reconciled:
     """One dataset. ``missing`` are files that a record names and that are not there, or of another size; ``unnamed`` are stored
-    files that no record names: of batches at work, or left behind. ``catalog`` is what the external catalog shows once it is
-    mended; ``None`` without one.
+    files that no record names: of batches at work, or left behind. ``exports`` are sentences on what was wrong with tables that
+    are published for other engines, and is set right.
     """
 
     dataset: str
@@ -34,7 +33,7 @@ class Reconciled:
     unnamed: int
     unnamed_bytes: int
     examples: tuple[str, ...]
-    catalog: Shown | None = None
+    exports: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The comparison as public JSON."""
@@ -45,7 +44,7 @@ class Reconciled:
             "unnamed": self.unnamed,
             "unnamed_bytes": self.unnamed_bytes,
             "unnamed_examples": list(self.examples),
-            **({"catalog": self.catalog.to_json()} if self.catalog else {}),
+            "exports": list(self.exports),
         }
 
 
@@ -58,11 +57,12 @@ def reconcile_landing(stores: Stores) -> TickReport:
 
 
 def reconcile_files(stores: Stores, name: str) -> Reconciled:
-    """Compare the stored files of a dataset with its records, and mend what the catalog, if there is one, has of it.
+    """Compare the stored files of a dataset with its records, and its exports with what is live.
 
     :raises UnknownDataset: no dataset is called so
     """
-    dataset = stores.registry.get(name).name
+    spec = stores.registry.get(name)
+    dataset = spec.name
     listed = {root: _listed(store, dataset) for root, store in (("lake", stores.lake), ("rejects", stores.rejects))}
     snapshots = stores.metadata.snapshots(dataset)  # after the listing: what was committed meanwhile is looked up by itself
     missing: list[str] = []
@@ -79,7 +79,7 @@ def reconcile_files(stores: Stores, name: str) -> Reconciled:
         unnamed=len(rest),
         unnamed_bytes=sum(size for _, size in rest),
         examples=tuple(path for path, _ in rest[:_EXAMPLES]),
-        catalog=repair(stores, [dataset])[0] if stores.catalog else None,
+        exports=stores.exports.repair(spec),
     )
 
 
@@ -87,15 +87,11 @@ def require(found: Sequence[Reconciled]) -> None:
     """Nothing, if every file that a record names is there.
 
     :raises VerificationError: naming the first that is not
-    :raises CatalogError: all are, and the catalog could not be mended
     """
     missing = [one for here in found for one in here.missing]
     if missing:
         rest = f" (and {len(missing) - 1:,} more)" if len(missing) > 1 else ""
         raise VerificationError(f"{missing[0]}{rest} is on record and not there, or of another size; put back a copy of it")
-    behind = [one.catalog for one in found if one.catalog and one.catalog.error]
-    if behind:
-        raise CatalogError(f"{behind[0].dataset}: {behind[0].error}")
 
 
 def _listed(store: ObjectStore, dataset: str) -> dict[str, int]:

@@ -17,13 +17,28 @@ from supply_lake.catalog.glue import GlueCatalog
 from supply_lake.catalog.glue_api import GlueApi, Overtaken
 from supply_lake.cli.app import app
 from supply_lake.errors import CatalogError
-from supply_lake.ingest.cataloguing import repair, shown
+from supply_lake.exports.exports import Exports
+from supply_lake.exports.glue import Glue, Shown, repaired
+from supply_lake.exports.glue import shown as shown_by
 from supply_lake.ingest.revoke import revoke
 from supply_lake.storage.connections import aws_client
 from supply_lake.upkeep.gc import Collection, terms
 from supply_lake.upkeep.reconcile import reconcile_files
 from supply_lake_tests.ingest.house import DAY, KEYED, ORDERS, House, csv
 from supply_lake_tests.integration.catalog_reader import CatalogReader, SchemaMismatch
+
+
+def repair(house: House) -> Shown:
+    catalog = house.stores.catalog
+    assert catalog is not None
+    return repaired(catalog, house.stores.lake, house.stores.registry.get("orders"))
+
+
+def shown(house: House) -> Shown:
+    catalog = house.stores.catalog
+    assert catalog is not None
+    return shown_by(catalog, house.stores.lake, house.stores.registry.get("orders"))
+
 
 pytestmark = pytest.mark.integration
 Make = Callable[..., House]
@@ -256,7 +271,7 @@ def test_an_older_commit_never_takes_the_place_of_a_newer_one(make_house: Make, 
         tries.append(int(wanted["Parameters"]["supply_lake.live_commit"]))
         if len(tries) == 1:
             other = GlueCatalog(GlueApi(partial(aws_client, "glue"), database(house)), stores.metadata, stores.lake)
-            object.__setattr__(stores, "catalog", other)
+            object.__setattr__(stores, "exports", Exports((Glue(other, stores.lake),), other))
             house.land("a.csv", csv([("o3", 3, 1)]))
             house.ingest()
             raise Overtaken("orders")  # what Glue says when the version that was read is not the newest
@@ -296,17 +311,15 @@ def test_a_catalog_that_fails_fails_no_commit_and_is_mended_by_the_next(
     house.land("b.csv", csv([("o2", 2, 1)]))
     (batch,) = house.ingest()
     assert batch.commit == 2
-    assert "supply-lake catalog --repair" in batch.notes[-1]
     assert "does not show commit 2" in caplog.text
     noted = lag.noted(house.stores.lake, "orders")
     assert noted is not None
     assert (noted.commit, noted.failures) == (2, 1)
     assert "AccessDenied" in noted.reason
-    (state,) = shown(house.stores)
+    state = shown(house)
     assert (state.shown, state.commit, state.current, state.lag) == (1, 2, False, noted)
     house.land("c.csv", csv([("o3", 3, 1)]))
-    (batch,) = house.ingest()
-    assert batch.notes == ()
+    house.ingest()
     assert ids(house, moto) == live_ids(house)
     assert len(ids(house, moto, files_tables(house, moto)[0])) == 3
     assert lag.noted(house.stores.lake, "orders") is None
@@ -316,8 +329,8 @@ def test_throttling_is_waited_out(make_house: Make, moto: Any, failing: Callable
     house = make_house()
     came = failing(house, "BatchCreatePartition", "ThrottlingException", times=2)
     house.land("a.csv", csv([("o1", 1, 1)]))
-    (batch,) = house.ingest()
-    assert batch.notes == ()
+    house.ingest()
+    assert lag.noted(house.stores.lake, "orders") is None
     assert len(came) == 4  # two tables, and two refusals
     assert ids(house, moto) == live_ids(house)
 
@@ -362,10 +375,10 @@ def test_repair_finds_what_is_missing_wrong_or_left_over(make_house: Make, moto:
     moto.client.update_partition(**name, PartitionValueList=second["Values"], PartitionInput=wrong)
     left = ["2026", "11", "01", "left-over"]
     moto.client.create_partition(**name, PartitionInput={"Values": left, "StorageDescriptor": second["StorageDescriptor"]})
-    (done,) = repair(house.stores)
+    done = repair(house)
     assert (done.created, done.updated, done.removed, done.current) == (1, 1, 1, True)
     assert reader(house, moto).query(LIVE)["order_id"].to_pylist() == ["o1", "o2"]
-    (done,) = repair(house.stores)
+    done = repair(house)
     assert (done.created, done.updated, done.removed) == (0, 0, 0)
 
 
@@ -376,9 +389,9 @@ def test_a_catalog_that_was_never_told_is_made_whole_by_repair(make_house: Make,
         house.ingest()
     moto.client.delete_database(Name=database(house))
     house.mend()  # opens the lake anew: nothing is remembered
-    (before,) = shown(house.stores)
+    before = shown(house)
     assert (before.shown, before.current) == (None, False)
-    (done,) = repair(house.stores)
+    done = repair(house)
     assert done.current
     assert ids(house, moto) == live_ids(house)
     assert len(ids(house, moto, files_tables(house, moto)[0])) == 2
@@ -402,8 +415,10 @@ def test_another_lakes_table_is_left_alone(make_house: Make, moto: Any) -> None:
         house.ingest()
     other = make_house(env={"SUPPLY_LAKE_CATALOG_DATABASE": database(house)})
     other.land("a.csv", csv([("x", 1, 1)]))
-    (batch,) = other.ingest()
-    assert "another lake writes to this database" in batch.notes[-1]
+    other.ingest()
+    noted = lag.noted(other.stores.lake, "orders")
+    assert noted is not None
+    assert "another lake writes to this database" in noted.reason
     assert ids(house, moto) == live_ids(house)
 
 
@@ -424,16 +439,18 @@ def test_the_verb_shows_and_repairs(make_house: Make, moto: Any, monkeypatch: py
     assert "commit 1" in CliRunner().invoke(app, ["catalog"]).stdout
 
 
-def test_reconcile_mends_the_catalog_and_forgets_what_gc_removed(make_house: Make, moto: Any) -> None:
+def test_gc_tells_the_catalog_and_reconcile_mends_it(make_house: Make, moto: Any) -> None:
     house = make_house(REPLACED, env={"SUPPLY_LAKE_RETENTION_DAYS": "0"})
     for number in (1, 2):
         house.land("a.csv", csv([(f"o{number}", number, 1)]))
         house.ingest()
     Collection(house.stores, *terms(house.stores.settings)).run("orders")
     (kept,) = files_tables(house, moto)
+    assert ids(house, moto, kept) == live_ids(house)  # gc tells the catalog
     removed = [one.id for one in house.stores.metadata.snapshots("orders") if one.removed_at is not None]
-    assert set(removed) < set(ids(house, moto, kept))
-    found = reconcile_files(house.stores, "orders")
-    assert found.catalog is not None
-    assert found.catalog.removed == len(removed) == 1
+    moto.client.delete_table(DatabaseName=database(house), Name="orders")
+    (told,) = reconcile_files(house.stores, "orders").exports
+    assert "1 partitions made" in told
+    assert reconcile_files(house.stores, "orders").exports == ()
+    assert len(removed) == 1
     assert ids(house, moto, kept) == live_ids(house)
