@@ -35,6 +35,8 @@ _LIMITS = {
     "reconcile_seconds": (10, 7 * 86_400),
     "memory_bytes": (64 * 1024**2, math.inf),
     "threads": (0, 1_024),
+    "athena_bytes": (0, math.inf),
+    "athena_reuse_minutes": (0, 10_080),
     "query_seconds": (1, 31_536_000),
 }
 """Least and greatest value of each number; below and above, nothing would ever be read, or nothing would work."""
@@ -45,12 +47,13 @@ class Settings:
     """All that can be configured from outside.
 
     ``landing``, ``lake`` and ``rejects`` are absolute local paths or object store URLs (``s3://bucket/prefix``).
-    ``encryption`` is that with which S3 encrypts what the lake writes; when empty, the buckets' own.
-    ``catalog_superseded`` tells whether the catalog keeps what commits superseded, ``catalog_partitions`` how it knows of that.
-    ``metadata`` is an SQLAlchemy URL, ``iceberg`` one or empty. ``events`` is the queue that tells of new objects in landing:
-    ``sqs://name``, ``sqs://account/name`` or its URL; when empty, landing is listed. ``alert_url`` is a webhook that takes
-    JSON, or empty. Sizes are bytes, times are seconds unless their name says otherwise. Schedules are cron lines in UTC, or
-    empty: then nothing runs by itself.
+    ``encryption`` is that with which S3 encrypts what the lake writes; when empty, the buckets' own. ``athena_output`` is
+    where Athena writes when a query names no place, ``athena_bytes`` the most that one may read; 0 is no limit.
+    ``catalog_superseded`` tells whether the catalog keeps what commits superseded, ``catalog_partitions`` how it knows of
+    that. ``metadata`` is an SQLAlchemy URL, ``iceberg`` one or empty. ``events`` is the queue that tells of new objects in
+    landing: ``sqs://name``, ``sqs://account/name`` or its URL; when empty, landing is listed. ``alert_url`` is a webhook that
+    takes JSON, or empty. Sizes are bytes, times are seconds unless their name says otherwise. Schedules are cron lines in
+    UTC, or empty: then nothing runs by itself.
     """
 
     home: Path
@@ -61,6 +64,10 @@ class Settings:
     datasets: Path
     query: str = "duckdb"
     catalog: str = "none"
+    athena_workgroup: str = "primary"
+    athena_output: str = ""
+    athena_bytes: int = 0
+    athena_reuse_minutes: int = 0
     catalog_database: str = "supply_lake"
     catalog_superseded: str = "keep"
     catalog_partitions: str = "registered"
@@ -109,7 +116,9 @@ class Settings:
             rejects=_location(env, "REJECTS", _sibling(lake, "rejects")),
             metadata=_metadata(env, home),
             datasets=Path(_get(env, "DATASETS") or _packaged_datasets()).expanduser().absolute(),
-            query=_choice(env, "QUERY", ("duckdb",)),
+            query=_engine(env),
+            athena_workgroup=_get(env, "ATHENA_WORKGROUP") or "primary",
+            athena_output=_athena_output(env),
             catalog=_catalog(env, lake),
             catalog_database=_database(env),
             catalog_superseded=_choice(env, "CATALOG_SUPERSEDED", ("keep", "remove")),
@@ -172,6 +181,22 @@ def _location(env: Mapping[str, str], name: str, default: Path | str) -> str:
         example = "file:///folder" if parts.scheme == "file" else f"{parts.scheme}://bucket/prefix"
         raise SettingsError(f"{PREFIX}{name}={value} names {'a host' if parts.netloc else 'no bucket'}; write {example}")
     return parts.path if parts.scheme == "file" else value.rstrip("/")
+
+
+def _engine(env: Mapping[str, str]) -> str:
+    value = _choice(env, "QUERY", ("duckdb", "athena"))
+    if value == "athena" and (_get(env, "CATALOG") != "glue" or _get(env, "CATALOG_SUPERSEDED") == "remove"):
+        raise SettingsError(
+            f"{PREFIX}QUERY=athena reads what the catalog keeps; set {PREFIX}CATALOG=glue and {PREFIX}CATALOG_SUPERSEDED=keep"
+        )
+    return value
+
+
+def _athena_output(env: Mapping[str, str]) -> str:
+    value = _get(env, "ATHENA_OUTPUT")
+    if value and not re.fullmatch(r"s3://[^/]+(/.*)?", value):
+        raise SettingsError(f"{PREFIX}ATHENA_OUTPUT={redacted(value)} is no place in S3; write s3://bucket/prefix")
+    return value.rstrip("/")
 
 
 def _catalog(env: Mapping[str, str], lake: str) -> str:

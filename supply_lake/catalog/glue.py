@@ -14,6 +14,7 @@ happens when Glue fails (``exports.glue``).
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -21,10 +22,12 @@ from typing import Any
 
 from supply_lake.catalog.glue_api import GlueApi, Overtaken, Table, columns_of
 from supply_lake.catalog.glue_tables import (
+    CHOSEN,
     PREFIX,
     Files,
     Kinds,
     Values,
+    chosen_table,
     contract_fingerprint,
     files_table,
     kinds_told,
@@ -43,6 +46,8 @@ from supply_lake.storage.connections import aws_client
 from supply_lake.storage.object_store import ObjectStore
 
 TRIES = 20
+CHOSEN_STAY = dt.timedelta(days=1)
+"""How long a table of chosen snapshots stays; queries that read it have ended by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +86,7 @@ class GlueCatalog:
         self.api, self._metadata, self._lake = api, metadata, lake
         self.keeping = keeping or Keeping()
         self._kinds: dict[tuple[str, str], Kinds] = {}
+        self._seen: dict[str, int] = {}
 
     @staticmethod
     def open(settings: Settings, lake: ObjectStore, metadata: MetadataStore) -> GlueCatalog:
@@ -121,6 +127,15 @@ class GlueCatalog:
     def newest(self, dataset: str) -> int:
         """The commit that the catalog should show."""
         return self._metadata.last_commit(dataset)
+
+    def require(self, spec: DatasetSpec, commit: int) -> None:
+        """See to it that the catalog shows a commit, or a later one, before anyone reads from it.
+
+        :raises CatalogError: Glue does not answer, or refuses
+        """
+        if commit > self._seen.get(spec.name, 0):
+            at = self.shown(spec.name) or 0
+            self._seen[spec.name] = at if at >= commit else self.publish(spec).commit
 
     def forget(self, dataset: str) -> None:
         """Take the partitions of snapshots whose files were removed out of the tables of files.
@@ -175,6 +190,32 @@ class GlueCatalog:
             told = kinds_told(table) if table else None
             self._kinds[key] = told or kinds_of(self._lake, snapshot.files[0])
         return self._kinds[key]
+
+    def files_table(self, spec: DatasetSpec, files: Files) -> str:
+        """Name of the table of all files of one schema.
+
+        :raises CatalogError: the catalog does not keep them
+        """
+        if not self.keeping.superseded:
+            raise CatalogError("the catalog has no tables of files; set SUPPLY_LAKE_CATALOG_SUPERSEDED=keep, then repair it")
+        return files_table(spec.name, files.fingerprint)
+
+    def table_of(self, spec: DatasetSpec, files: Files) -> str:
+        """Name of a table that has the partitions of these snapshots and no others, made if it is not there.
+
+        It never changes, and is removed by ``repair`` a day after it was made.
+
+        :raises CatalogError: Glue does not answer, or refuses
+        """
+        wanted = chosen_table(spec, self.root, files)
+        there = self.api.table(wanted["Name"])
+        if there is not None and there["Parameters"].get(f"{PREFIX}complete") == "true":
+            return str(wanted["Name"])
+        self.api.create_table(wanted)
+        self.api.create_partitions(wanted["Name"], (partition(spec, self.root, one, files.kinds) for one in files.snapshots))
+        whole = {**wanted, "Parameters": {**wanted["Parameters"], f"{PREFIX}complete": "true"}}
+        self.api.update_table(whole, self.api.table(wanted["Name"]) or {})
+        return str(wanted["Name"])
 
     def files(self, dataset: str, snapshots: Iterable[Snapshot]) -> list[Files]:
         """Snapshots that have files, by the schema of these, the newest first."""
@@ -265,6 +306,9 @@ class _Step:
         """Remove tables of files of which none is left."""
         for one in self._api.tables(files_table(self._spec.name, "")):
             if one["Name"] not in wanted:
+                self._api.delete_table(one["Name"])
+        for one in self._api.tables(f"{self._spec.name}{CHOSEN}"):
+            if one["CreateTime"] < dt.datetime.now(dt.UTC) - CHOSEN_STAY:
                 self._api.delete_table(one["Name"])
 
     # --- partitions

@@ -27,6 +27,8 @@ from supply_lake.snapshots.records import Snapshot
 from supply_lake.storage.layout import snapshot_dir
 
 PREFIX = "supply_lake."
+CHOSEN = "__chosen_"
+"""Stands in names of tables that are made for a query over very many snapshots."""
 KEYS = ("year", "month", "day", "snapshot_id")
 LONGEST_COMMENT, LONGEST_DESCRIPTION, LONGEST_PARAMETER = 255, 2_048, 51_200
 _PARQUET = {
@@ -109,6 +111,13 @@ def schema_table(spec: DatasetSpec, root: str, files: Files, *, projected: bool)
         table["Parameters"] |= {"projection.enabled": "true", **{f"projection.{key}.type": "injected" for key in KEYS}}
         table["Parameters"]["storage.location.template"] = f"{root}/dataset={spec.name}/{template}/"
     return table
+
+
+def chosen_table(spec: DatasetSpec, root: str, files: Files) -> dict[str, Any]:
+    """A table for these snapshots alone; the same ones always get the same name."""
+    ids = " ".join(sorted(one.id for one in files.snapshots))
+    digest = hashlib.sha256(f"{files.fingerprint} {ids}".encode()).hexdigest()[:16]
+    return _table(spec, f"{spec.name}{CHOSEN}{digest}", root, files.kinds, {"schema": files.fingerprint})
 
 
 def kinds_told(table: Mapping[str, Any]) -> dict[str, DataType] | None:

@@ -60,6 +60,9 @@ class CatalogReader:
                 found = self._table(name, tree)
                 if found is not None:
                     connection.register(name, found)
+            for one in tree.find_all(exp.Table):
+                if one.db == self._database:
+                    one.set("db", None)
             return connection.execute(to_duckdb(tree)).to_arrow_table()
 
     def _table(self, name: str, tree: exp.Expression) -> pa.Table | None:
@@ -187,8 +190,8 @@ def _plain(kind: pa.DataType) -> pa.DataType:
 
 
 def _readable(kind: str, wanted: str) -> bool:
-    if kind == wanted or {kind, wanted} == {"float", "double"}:
-        return kind != "double"
+    if kind == wanted or (kind, wanted) == ("float", "double"):
+        return True
     if kind in _WIDER and wanted in _WIDER:
         return _WIDER.index(kind) <= _WIDER.index(wanted)
     return kind.startswith("decimal(") and wanted.startswith("decimal(")
