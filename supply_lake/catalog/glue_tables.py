@@ -107,8 +107,9 @@ def schema_table(spec: DatasetSpec, root: str, files: Files, *, projected: bool)
     told = {"schema": files.fingerprint} | ({"kinds": kinds} if len(kinds) <= LONGEST_PARAMETER else {})
     table = _table(spec, files_table(spec.name, files.fingerprint), root, files.kinds, told)
     if projected:
-        template = "/".join(f"{key}=${{{key}}}" for key in KEYS)
-        table["Parameters"] |= {"projection.enabled": "true", **{f"projection.{key}.type": "injected" for key in KEYS}}
+        keys = keys_of(files.kinds)
+        template = "/".join(f"{folder}=${{{key}}}" for folder, key in zip(KEYS, keys, strict=True))
+        table["Parameters"] |= {"projection.enabled": "true", **{f"projection.{key}.type": "injected" for key in keys}}
         table["Parameters"]["storage.location.template"] = f"{root}/dataset={spec.name}/{template}/"
     return table
 
@@ -145,6 +146,12 @@ def _meeting(column: str, groups: Sequence[Files]) -> DataType:
     return having[0].kind if len({str(one.kind) for one in having}) == 1 else holding(having)
 
 
+def keys_of(kinds: Kinds) -> tuple[str, ...]:
+    """What the keys of partitions are called beside these columns: a dataset that has a column ``day`` has a key ``lake_day``."""
+    taken = {name.lower() for name in kinds}
+    return tuple(f"lake_{key}" if key in taken else key for key in KEYS)
+
+
 def columns(spec: DatasetSpec, kinds: Kinds) -> tuple[list[dict[str, str]], list[str]]:
     """Columns as Glue takes them, with what the contract says of them; and those that Glue cannot say."""
     comments = {**_comments(spec), **_LINEAGE}
@@ -152,7 +159,7 @@ def columns(spec: DatasetSpec, kinds: Kinds) -> tuple[list[dict[str, str]], list
     missing: list[str] = []
     for name, kind in kinds.items():
         text = glue_type(kind)
-        if text is None or name.lower() in found or name.lower() in KEYS:
+        if text is None or name.lower() in found:
             missing.append(name)
             continue
         comment = comments.get(name, "")
@@ -190,7 +197,7 @@ def _table(spec: DatasetSpec, name: str, root: str, kinds: Kinds, told: Mapping[
         "TableType": "EXTERNAL_TABLE",
         "Parameters": {"EXTERNAL": "TRUE", "classification": "parquet", **{PREFIX + key: text for key, text in own.items()}},
         "StorageDescriptor": _descriptor(f"{root}/dataset={spec.name}/", listed),
-        "PartitionKeys": [{"Name": key, "Type": "string"} for key in KEYS],
+        "PartitionKeys": [{"Name": key, "Type": "string"} for key in keys_of(kinds)],
     }
 
 

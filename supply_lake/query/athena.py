@@ -14,19 +14,19 @@ import datetime as dt
 import json
 import tempfile
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import pyarrow as pa
 
-from supply_lake.errors import QueryError, SupplyLakeError, UnknownQuery, UsageError
+from supply_lake.errors import QueryError, QueryTimeout, SupplyLakeError, UnknownQuery, UsageError
 from supply_lake.ingest.stores import Stores
-from supply_lake.query.answer import Form
+from supply_lake.query.answer import Answer, Form
 from supply_lake.query.athena_rows import batches, schema_of
 from supply_lake.query.athena_sql import Binder, Bound
 from supply_lake.query.aws_access import Access, Clients
@@ -39,6 +39,7 @@ LEAST_BYTES = 10 * 1024**2
 """Athena charges so many bytes of a query at least."""
 _ID = uuid.UUID("a7e4a000-0000-4000-8000-6a0b5c0de000")
 _PAGE = 1_000
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,25 +251,51 @@ class AthenaJobs:
             raise QueryError(f"the columns of query {asked.id}, which has no rows, cannot be told: {state.error}")
         return schema_of(next(self._pages(probe))["ResultSetMetadata"]["ColumnInfo"])
 
-    def _ended(self, asked: Asked) -> QueryState:
-        from tenacity import Retrying, retry_if_result, wait_exponential
+    def _ended(self, asked: Asked, seconds: float | None = None) -> QueryState:
+        from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, stop_never, wait_exponential
 
         def look() -> QueryState:
             told = self._call(asked, "get_query_execution", QueryExecutionId=asked.execution)["QueryExecution"]
             return _state(asked, told)
 
-        ended: QueryState = Retrying(
-            retry=retry_if_result(lambda one: not one.state.ended), wait=wait_exponential(multiplier=0.1, max=2)
-        )(look)
+        looking = Retrying(
+            retry=retry_if_result(lambda one: not one.state.ended),
+            wait=wait_exponential(multiplier=0.1, max=2),
+            stop=stop_after_delay(seconds) if seconds else stop_never,
+        )
+        try:
+            ended: QueryState = looking(look)
+        except RetryError as error:
+            raise QueryTimeout(f"the query took longer than {seconds:,.0f} s; raise SUPPLY_LAKE_QUERY_SECONDS") from error
         return ended
 
-    def wait(self, identity: str) -> QueryState:
+    @contextmanager
+    def answer(self, sql: str, view: View, limits: Limits | None = None) -> Iterator[Answer]:
+        """Ask, wait, and hand the rows over, for the length of the block; left before it has ended, the query is cancelled.
+
+        :raises QueryError: it was refused, or failed
+        :raises QueryTimeout: it took longer than it may
+        """
+        seconds = (limits.seconds if limits else None) or self._stores.settings.query_seconds
+        identity = self.start(sql, view, limits=limits)
+        try:
+            state = self.wait(identity, seconds)
+        except BaseException:
+            self.cancel(identity)
+            raise
+        if state.state is not State.SUCCEEDED:
+            raise QueryError(state.error)
+        with self.result(identity) as rows:
+            yield Answer(rows, _Here(self, identity), nullcontext)
+
+    def wait(self, identity: str, seconds: float | None = None) -> QueryState:
         """The state of a query once it has ended.
 
         :raises UnknownQuery: there is none of this id
+        :raises QueryTimeout: that took longer than so many seconds
         """
         asked = self._asked(identity)
-        return self._ended(asked) if asked.execution else self.get(identity)
+        return self._ended(asked, seconds) if asked.execution else self.get(identity)
 
     # --- memory
 
@@ -291,6 +318,21 @@ class AthenaJobs:
         fresh = self._folder / f"{asked.id}.{uuid.uuid4().hex}"
         fresh.write_text(json.dumps(asdict(asked)), encoding="utf-8")
         fresh.replace(self._folder / f"{asked.id}.json")
+
+
+class _Here:
+    """Rows are fetched by whoever asks for them."""
+
+    def __init__(self, jobs: AthenaJobs, identity: str) -> None:
+        self._jobs, self._identity = jobs, identity
+
+    def run(self, work: Callable[[], T]) -> T:
+        """Do it."""
+        return work()
+
+    def cancel(self) -> None:
+        """Give the query up."""
+        self._jobs.cancel(self._identity)
 
 
 def cost(scanned: int) -> float:

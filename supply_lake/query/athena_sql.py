@@ -20,7 +20,7 @@ from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.scope import traverse_scope
 
 from supply_lake.catalog.glue import GlueCatalog
-from supply_lake.catalog.glue_tables import KEYS, Files, columns, partition_values, together
+from supply_lake.catalog.glue_tables import Files, columns, keys_of, partition_values, together
 from supply_lake.curate.schema import Schema
 from supply_lake.datasets.registry import Registry
 from supply_lake.datasets.spec import DatasetSpec
@@ -40,7 +40,6 @@ LONGEST = 262_144
 ROOM_FOR_IDS = 160_000
 """Bytes of all ids in one statement; past it, tables of their own take their place."""
 _BYTES_PER_ID = 40
-_DATE = "CAST(concat(year, '-', month, '-', day) AS date)"
 _KINDS = ("", "__rows", "__rejects", "__history")
 
 
@@ -146,7 +145,7 @@ class Binder:
         gone = identifier("_deleted") if "_deleted" in have else "CAST(NULL AS boolean)"
         if kind == "__rows":
             lineage = [f'"{name}"' for name in ("_snapshot_id", "_source", "_line")]
-            listed += [f'{_DATE} AS "_partition_date"', *lineage, *([f'{gone} AS "_deleted"'] if deletes else [])]
+            listed += [f'{_date(files)} AS "_partition_date"', *lineage, *([f'{gone} AS "_deleted"'] if deletes else [])]
         hidden = f" AND NOT coalesce({gone}, false)" if "_deleted" in have and not kind else ""
         source = f"{identifier(self._catalog.api.database)}.{identifier(table)}"
         return f"SELECT {', '.join(listed)} FROM {source} WHERE {condition}{hidden}"
@@ -158,11 +157,14 @@ class Binder:
             return
         table = self._catalog.files_table(spec, files)
         if not self._catalog.keeping.projected:
-            yield table, _among("snapshot_id", [one.id for one in files.snapshots])
+            yield table, _among(keys_of(files.kinds)[-1], [one.id for one in files.snapshots])
             return
         for _, month in groupby(sorted(files.snapshots, key=_month), _month):
             values = [partition_values(one) for one in month]
-            yield table, " AND ".join(_among(key, sorted({one[at] for one in values})) for at, key in enumerate(KEYS))
+            yield (
+                table,
+                " AND ".join(_among(key, sorted({one[at] for one in values})) for at, key in enumerate(keys_of(files.kinds))),
+            )
 
 
 def parse(sql: str) -> exp.Query:
@@ -218,6 +220,11 @@ def _empty(spec: DatasetSpec, kind: str, schema: Schema | None) -> str:
     more = {name: parse_type(text) for name, text in lineage.items()} if kind else {}
     listed = [f"CAST(NULL AS {athena_type(one)}) AS {identifier(name)}" for name, one in {**kinds, **more}.items()]
     return f"SELECT {', '.join(listed)} WHERE false"
+
+
+def _date(files: Files) -> str:
+    year, month, day, _ = keys_of(files.kinds)
+    return f"CAST(concat({year}, '-', {month}, '-', {day}) AS date)"
 
 
 def _month(snapshot: Snapshot) -> tuple[int, int]:

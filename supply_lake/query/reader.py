@@ -154,7 +154,10 @@ class Reader:
         limits: Limits | None = None,
     ) -> AbstractContextManager[Answer]:
         """The answer to a query as a stream of record batches, for the length of a ``with`` block."""
-        return engine.run(self._stores, sql, self.seen(as_of, pin), limits)
+        view = self.seen(as_of, pin)
+        if isinstance(jobs := self._jobs, Jobs):
+            return engine.run(self._stores, sql, view, limits)
+        return jobs.answer(sql, view, limits)
 
     def backtest(self, question: Question, times: Sequence[dt.datetime], *, parallel: int = 1) -> pa.Table:
         """What would have been answered at each of several times, as one table with the time in ``as_of``.

@@ -15,7 +15,7 @@ import pytest
 
 from supply_lake import Lake
 from supply_lake.catalog import lag
-from supply_lake.errors import CatalogError, QueryError, UnknownQuery, UsageError
+from supply_lake.errors import CatalogError, QueryError, QueryTimeout, UnknownQuery, UsageError
 from supply_lake.ingest.stores import Stores
 from supply_lake.query import athena_sql
 from supply_lake.query.athena import AthenaJobs, cost
@@ -345,6 +345,17 @@ def test_long_answers_come_page_by_page(make_house: Make, ask: Any) -> None:
     assert sorted(asking.rows("SELECT quantity FROM orders")["quantity"].to_pylist()) == list(range(2_500))
 
 
+def test_a_query_that_is_waited_for_is_cancelled_when_its_time_is_over(make_house: Make, ask: Any) -> None:
+    asking = ask(landed(make_house, days=1))
+    assert asking.lake.query(ALL)["order_id"].to_pylist() == ["o1"]
+    asking.athena.held = True
+    with pytest.raises(QueryTimeout):
+        asking.lake.query(ALL, limits=Limits(seconds=0.05))
+    assert asking.athena.get_query_execution(QueryExecutionId="execution-2")["QueryExecution"]["Status"]["State"] == "CANCELLED"
+    with pytest.raises(QueryError, match="there is no table nothing"):
+        asking.lake.query("SELECT * FROM nothing")
+
+
 def test_without_what_was_superseded_athena_has_nothing_to_read(make_house: Make, ask: Any) -> None:
     house = landed(make_house, days=1, env={"SUPPLY_LAKE_CATALOG_SUPERSEDED": "remove"})
     catalog, spec = house.stores.catalog, house.stores.registry.get("orders")
@@ -393,12 +404,13 @@ def test_over_http(make_house: Make, s3_server: Any, s3_location: str, monkeypat
     env = {**house.env, "SUPPLY_LAKE_QUERY": "athena", "SUPPLY_LAKE_ATHENA_OUTPUT": f"{s3_location}/answers"}
     lake = Lake(Stores.open(Settings.from_env(env)))
     query_id = lake.start_query(
-        ALL, role_arn="arn:aws:iam::000000000000:role/reader", external_id="x", session_tags={"team": "p"}
+        ALL, role_arn="arn:aws:iam::000000000000:role/reader", external_id="planning-7", session_tags={"team": "p"}
     )
     jobs = lake._jobs
     assert isinstance(jobs, AthenaJobs)
     state = jobs.wait(query_id)
-    assert (state.state, state.error) == (State.SUCCEEDED, "")
+    assert state.error == ""
+    assert state.state is State.SUCCEEDED
     with lake.result(query_id) as rows:
         assert rows.read_all().to_pylist() == [{"order_id": "o1", "quantity": 1}]
     assert lake.query(ALL).to_pylist() == [{"order_id": "o1", "quantity": 1}]

@@ -45,11 +45,12 @@ def test_types(kind: str, text: str | None) -> None:
 def test_columns_that_glue_cannot_say_are_told() -> None:
     kinds = {name: parse_type(kind) for name, kind in {"a": "int8", "b": "null", "Year": "int64", "A": "date"}.items()}
     listed, missing = columns(spec(), kinds)
-    assert listed == [{"Name": "a", "Type": "tinyint"}]
-    assert missing == ["b", "Year", "A"]
+    assert listed == [{"Name": "a", "Type": "tinyint"}, {"Name": "year", "Type": "bigint"}]
+    assert missing == ["b", "A"]
     table = schema_table(spec(), "s3://b/lake", Files("f", kinds, ()), projected=False)
-    assert table["Parameters"]["supply_lake.left_out"] == "b, Year, A"
+    assert table["Parameters"]["supply_lake.left_out"] == "b, A"
     assert kinds_told(table) == kinds
+    assert [one["Name"] for one in table["PartitionKeys"]] == ["lake_year", "month", "day", "snapshot_id"]
 
 
 def test_projection_names_the_paths_of_the_lake() -> None:
