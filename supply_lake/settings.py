@@ -19,7 +19,7 @@ from supply_lake.errors import SettingsError
 
 PREFIX = "SUPPLY_LAKE_"
 _STORE_SCHEMES = ("s3", "gs", "az", "file")
-_METADATA_SCHEMES = ("sqlite", "postgresql", "postgresql+psycopg")
+_METADATA_SCHEMES = ("sqlite", "postgresql", "postgresql+psycopg", "dynamodb")
 _SECRET_PARAMETER = re.compile(r"([?&][a-z]*password=)[^&#]*")
 _CRON = re.compile(r"@(hourly|daily|weekly|monthly|yearly)|[\d*/,\-A-Za-z#?L]+( [\d*/,\-A-Za-z#?L]+){4}")
 _READ_ELSEWHERE = {"DEBUG"}  # by the command, before it reads settings
@@ -47,13 +47,13 @@ class Settings:
     """All that can be configured from outside.
 
     ``landing``, ``lake`` and ``rejects`` are absolute local paths or object store URLs (``s3://bucket/prefix``).
-    ``encryption`` is that with which S3 encrypts what the lake writes; when empty, the buckets' own. ``athena_output`` is
-    where Athena writes when a query names no place, ``athena_bytes`` the most that one may read; 0 is no limit.
-    ``catalog_superseded`` tells whether the catalog keeps what commits superseded, ``catalog_partitions`` how it knows of
-    that. ``metadata`` is an SQLAlchemy URL, ``iceberg`` one or empty. ``events`` is the queue that tells of new objects in
-    landing: ``sqs://name``, ``sqs://account/name`` or its URL; when empty, landing is listed. ``alert_url`` is a webhook that
-    takes JSON, or empty. Sizes are bytes, times are seconds unless their name says otherwise. Schedules are cron lines in
-    UTC, or empty: then nothing runs by itself.
+    ``encryption`` is that with which S3 encrypts what the lake writes; when empty, the buckets' own.
+    ``metadata`` is an SQLAlchemy URL, or ``dynamodb://TABLE``; ``iceberg`` an SQLAlchemy URL, or empty. ``events`` is the queue
+    that tells of new objects in landing: ``sqs://name``, ``sqs://account/name`` or its URL; when empty, landing is listed.
+    ``athena_output`` is where Athena writes when a query names no place, ``athena_bytes`` the most that one may read; 0 is no
+    limit. ``catalog_superseded`` tells whether the catalog keeps what commits superseded, ``catalog_partitions`` how it knows
+    of that. ``alert_url`` is a webhook that takes JSON, or empty. Sizes are bytes, times are seconds unless their name says
+    otherwise. Schedules are cron lines in UTC, or empty: then nothing runs by itself.
     """
 
     home: Path
@@ -259,7 +259,7 @@ def _metadata(env: Mapping[str, str], home: Path) -> str:
     if scheme not in _METADATA_SCHEMES:
         raise SettingsError(
             f"{PREFIX}METADATA={redacted(value)} has the scheme {scheme!r}; "
-            "give sqlite:///path or postgresql://user@host/database"
+            "give sqlite:///path, postgresql://user@host/database or dynamodb://TABLE"
         )
     return value
 

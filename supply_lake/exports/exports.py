@@ -26,7 +26,9 @@ _log = logging.getLogger(__name__)
 
 
 class Export(Protocol):
-    """One way to tell of commits."""
+    """One way to tell of commits. ``after_failure`` says what becomes of what could not be told."""
+
+    after_failure: str
 
     def settled(self, spec: DatasetSpec, batch: Batch) -> None:
         """A batch was committed, or recorded without publishing anything."""
@@ -72,7 +74,7 @@ class Exports:
             try:
                 one.settled(spec, batch)
             except Exception as error:  # whatever it is, the batch stands
-                _log.warning("%s; batch %s of %s stands, and `supply-lake reconcile` makes it good", error, batch.id, spec.name)
+                _log.warning("%s; batch %s of %s stands, and %s", error, batch.id, spec.name, one.after_failure)
 
     def repair(self, spec: DatasetSpec) -> tuple[str, ...]:
         """Make all exports of a dataset what its live set is; sentences on what was wrong."""

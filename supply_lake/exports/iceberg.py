@@ -51,6 +51,8 @@ class LiveFile:
 class Iceberg:
     """The tables of one lake, in one SQL catalog."""
 
+    after_failure = "its Iceberg table is made good by the next commit, or by `supply-lake reconcile`"
+
     def __init__(self, uri: str, warehouse: str, lake: ObjectStore, metadata: MetadataStore) -> None:
         self._uri, self._warehouse, self._lake, self._metadata = uri, warehouse, lake, metadata
         self._opened: SqlCatalog | None = None

@@ -30,6 +30,8 @@ def is_configured() -> bool:
 class Lineage:
     """Emits events."""
 
+    after_failure = "its event is not sent again"
+
     def __init__(self, client: OpenLineageClient, lake: ObjectStore) -> None:
         self._client, self._lake = client, lake
 
@@ -73,7 +75,7 @@ def events(spec: DatasetSpec, batch: Batch, lake: ObjectStore) -> list[Any]:
     ended = max((one.committed_at or one.created_at for one in batch.snapshots if one.created_at), default=None)
     if began is None or ended is None:
         return []
-    facets: dict[str, Any] = {"nominalTime": nominal_time_run.NominalTimeRunFacet(batch.landing_date.isoformat())}
+    facets: dict[str, Any] = {"nominalTime": nominal_time_run.NominalTimeRunFacet(f"{batch.landing_date}T00:00:00Z")}
     failed = batch.status in (Status.REJECTED, Status.FAILED)
     if failed:
         facets["errorMessage"] = error_message_run.ErrorMessageRunFacet(batch.reason, "none")

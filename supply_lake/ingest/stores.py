@@ -14,8 +14,8 @@ from supply_lake.catalog.glue import GlueCatalog
 from supply_lake.datasets.registry import Registry, load_registry
 from supply_lake.exports.exports import Exports
 from supply_lake.settings import Settings
+from supply_lake.snapshots.open_store import open_store
 from supply_lake.snapshots.records import Batch
-from supply_lake.snapshots.sql_store import SqlStore
 from supply_lake.snapshots.store import MetadataStore, Proposal, TakenUp
 from supply_lake.storage.object_store import ObjectStore, ObjectVersion
 
@@ -87,4 +87,4 @@ def open_metadata(settings: Settings) -> MetadataStore:
     :raises SettingsError: the URL cannot be used
     :raises StoreUnavailable: it does not answer
     """
-    return SqlStore.open(settings.metadata)
+    return open_store(settings.metadata)

@@ -34,7 +34,8 @@ from supply_lake.query.diff import Comparison, Rows, key_of
 from supply_lake.query.formats import json_value
 from supply_lake.query.live_set import LiveSet
 from supply_lake.query.worker import Worker
-from supply_lake.snapshots.records import Commit, Snapshot
+from supply_lake.snapshots.records import Commit, Kind, Snapshot
+from supply_lake.snapshots.removal import require_files
 from supply_lake.snapshots.schema_versions import SchemaVersion, change_json
 from supply_lake.snapshots.store import MetadataStore
 
@@ -75,6 +76,8 @@ class Difference:
         with self._stack:
             self._engine = self._stack.enter_context(engine.opened(stores, [spec.name]))
             sides = [_only(before, after), _only(after, before)]
+            for live, side in zip((before, after), sides, strict=True):
+                require_files(spec.name, live.commit, side)
             rows = Rows(self._engine.connection, stores.lake, [one for side in sides for one in side])
             with self._engine.told():
                 self.key = self._engine.worker.run(lambda: self._compare(spec, rows, sides, key))
@@ -89,7 +92,7 @@ class Difference:
         if not columns:
             nothing = "NULL::VARCHAR AS change, NULL::VARCHAR AS key, NULL::VARCHAR[] AS columns, NULL AS before, NULL AS after"
             self._engine.connection.execute(f"CREATE TABLE {_TABLE} AS SELECT {nothing} WHERE false")
-            return ()
+            return key_of(spec, spec.primary_key, asked or spec.primary_key, asked)
         key = key_of(spec, spec.primary_key, columns, asked)
         before, after = (rows.of([one.id for one in side if one.files]) for side in sides)
         Comparison(self._engine.connection, columns, key).compare(before, after, _TABLE)
@@ -218,10 +221,11 @@ def changes(
 ) -> pa.RecordBatchReader:
     """Every change that these commits made, commit by commit, as a stream of ``commit``, ``committed_at`` and what rows have.
 
-    All of it has one schema, whatever the commits did to columns.
+    All of it has one schema, whatever the commits did to columns. Compactions changed no row, and are not read.
 
     :param commits: in order
     :param known: snapshot id → its record
+    :raises VersionRemoved: ``gc`` removed files that a commit superseded or added
     """
     batches = _feed(stores, spec, commits, known, key)
     first = next(batches, None)
@@ -238,7 +242,11 @@ def _feed(
     key: Sequence[str] | None,
 ) -> Iterator[pa.RecordBatch]:
     """The batches, an empty one before those of each commit."""
+    commits = [one for one in commits if not all(known(added).kind is Kind.COMPACT for added in one.added)]
     touched = {one: known(one) for commit in commits for one in (*commit.superseded, *commit.added)}
+    for commit in commits:
+        require_files(spec.name, commit.number - 1, [touched[one] for one in commit.superseded])
+        require_files(spec.name, commit.number, [touched[one] for one in commit.added])
     snapshots = [one for one in touched.values() if one.files]
     if not snapshots:
         return

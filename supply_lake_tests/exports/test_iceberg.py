@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import importlib.util
 import logging
 import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pytest
 
@@ -49,12 +51,38 @@ def rows(found: pa.Table, columns: list[str]) -> list[str]:
     )
 
 
+def extensions() -> list[str]:
+    """DuckDB's own readers of Iceberg, where the wheels `duckdb-extension-iceberg` and `-avro` are those of the installed DuckDB."""
+    found = []
+    for name in ("avro", "iceberg"):
+        spec = importlib.util.find_spec(f"duckdb_extension_{name}")
+        folder = next(iter(spec.submodule_search_locations or ()), "") if spec else ""
+        path = Path(folder) / "extensions" / f"v{duckdb.__version__}" / f"{name}.duckdb_extension"
+        if not path.exists():
+            return []
+        found.append(str(path))
+    return found
+
+
+EXTENSIONS = extensions()
+
+
+def by_duckdb(house: House, where: str = "") -> pa.Table:
+    with duckdb.connect() as connection:
+        for one in EXTENSIONS:
+            connection.execute(f"LOAD '{one}'")
+        metadata = iceberg(house).table("orders").metadata_location.removeprefix("file://")
+        return connection.sql(f"SELECT * FROM iceberg_scan('{metadata}') {where}").to_arrow_table()
+
+
 def same(house: House) -> None:
-    """What pyiceberg reads is what the lake reads."""
+    """What pyiceberg reads is what the lake reads, and what DuckDB reads, where it can."""
     with_lineage = Lake(house.stores).query("SELECT * FROM orders__rows")
     found = table(house)
     assert set(found.column_names) == set(with_lineage.column_names)
     assert rows(found, with_lineage.column_names) == rows(with_lineage, with_lineage.column_names)
+    if EXTENSIONS:
+        assert rows(by_duckdb(house), found.column_names) == rows(found, found.column_names)
     at = iceberg(house).table("orders").properties[COMMIT]
     assert int(at) == house.stores.metadata.last_commit("orders")
 
@@ -282,33 +310,11 @@ def test_a_setting_switches_it_on() -> None:
         Settings.from_env({"SUPPLY_LAKE_ICEBERG": "glue"})
 
 
-def test_duckdb_reads_the_same(make_house: Make, tmp_path: Path) -> None:
-    """By its own extension, where the wheels of `duckdb-extension-iceberg` and `-avro` fit the installed DuckDB."""
-    import duckdb
-
-    extensions = [_extension(name) for name in ("avro", "iceberg")]
-    if not all(extensions):
-        pytest.skip(f"no iceberg extension of DuckDB {duckdb.__version__} is installed")
+@pytest.mark.skipif(not EXTENSIONS, reason=f"no iceberg extension of DuckDB {duckdb.__version__} is installed")
+def test_duckdb_passes_over_files_by_their_partition(make_house: Make) -> None:
     house = make_house(env=ON)
-    for at in range(3):
-        house.land(f"{at}.csv", csv([(f"o{at}", at, 1)]))
+    for day in (DAY, NEXT):
+        house.land("a.csv", csv([(f"o{day.day}", day.day, 1)]), day=day)
         house.ingest()
-    compact(house.stores, "orders")
-    with duckdb.connect() as connection:
-        for one in extensions:
-            connection.execute(f"LOAD '{one}'")
-        metadata = iceberg(house).table("orders").metadata_location.removeprefix("file://")
-        found = connection.sql(f"SELECT * FROM iceberg_scan('{metadata}')").to_arrow_table()
-    assert rows(found, table(house).column_names) == rows(table(house), table(house).column_names)
-
-
-def _extension(name: str) -> str:
-    import importlib.util
-
-    import duckdb
-
-    spec = importlib.util.find_spec(f"duckdb_extension_{name}")
-    if spec is None or spec.submodule_search_locations is None:
-        return ""
-    path = f"{next(iter(spec.submodule_search_locations))}/extensions/v{duckdb.__version__}/{name}.duckdb_extension"
-    return path if Path(path).exists() else ""
+    found = by_duckdb(house, f"WHERE _partition_date = '{NEXT}'")
+    assert found["order_id"].to_pylist() == ["o2"]

@@ -154,7 +154,7 @@ def test_each_operation_may_be_broken_for_a_while(proxy: Proxy, world: World, fa
     world.judge()
 
 
-@pytest.mark.parametrize("fault", [one for one in Fault if one is not Fault.SILENT])
+@pytest.mark.parametrize("fault", [Fault.ERROR, Fault.LOST])  # the client tries again whichever it is
 def test_each_request_may_be_broken_once(proxy: Proxy, world: World, fault: Fault) -> None:
     numbers = iter(range(10**9))
     proxy.plan = lambda _: fault if next(numbers) % 2 == 0 else None
