@@ -32,6 +32,7 @@
     ├── SourceError                 a source that is pulled refuses, or answers what makes no sense; nothing landed
     │   └── SourceUnavailable       it does not answer, however often it was asked
     ├── StoreUnavailable            an object store or the metadata store does not answer; nothing is lost
+    ├── CatalogError                an external catalog refuses or does not answer; the lake itself is whole
     ├── QueryError                  a query was refused or failed
     │   ├── QueryCancelled          someone gave it up
     │   └── QueryTimeout            it took longer than it may
@@ -209,6 +210,12 @@ class StoreUnavailable(SupplyLakeError):
     """A store does not answer. Nothing is lost; the work goes on when it is back."""
 
     http_status = 503
+
+
+class CatalogError(SupplyLakeError):
+    """An external catalog refuses or does not answer. The lake itself is whole; the catalog is repaired later."""
+
+    http_status = 502
 
 
 class QueryError(SupplyLakeError):

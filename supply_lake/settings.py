@@ -40,6 +40,8 @@ _LIMITS = {
     "max_request_bytes": (1_024, math.inf),
     "request_seconds": (0.1, 86_400),
     "link_seconds": (1, 7 * 86_400),
+    "athena_bytes": (0, math.inf),
+    "athena_reuse_minutes": (0, 10_080),
     "query_seconds": (1, 31_536_000),
 }
 """Least and greatest value of each number; below and above, nothing would ever be read, or nothing would work."""
@@ -53,9 +55,11 @@ class Settings:
     ``encryption`` is that with which S3 encrypts what the lake writes; when empty, the buckets' own.
     ``metadata`` is an SQLAlchemy URL, or ``dynamodb://TABLE``; ``iceberg`` an SQLAlchemy URL, or empty. ``events`` is the queue
     that tells of new objects in landing: ``sqs://name``, ``sqs://account/name`` or its URL; when empty, landing is listed.
-    ``alert_url`` is a webhook that takes JSON, or empty. Sizes are bytes, times are seconds unless their name says otherwise.
-    Schedules are cron lines in UTC, or empty: then nothing runs by itself. ``access`` (an SQLAlchemy
-    URL), ``audit`` and what follows ``rate_per_second`` up to ``webhook_hosts`` are the service's.
+    ``athena_output`` is where Athena writes when a query names no place, ``athena_bytes`` the most that one may read; 0 is no
+    limit. ``catalog_superseded`` tells whether the catalog keeps what commits superseded, ``catalog_partitions`` how it knows
+    of that. ``alert_url`` is a webhook that takes JSON, or empty. Sizes are bytes, times are seconds unless their name says
+    otherwise. Schedules are cron lines in UTC, or empty: then nothing runs by itself. ``access`` (an SQLAlchemy URL), ``audit``
+    and what follows ``rate_per_second`` up to ``webhook_hosts`` are the service's.
     """
 
     home: Path
@@ -68,6 +72,13 @@ class Settings:
     audit: Path
     query: str = "duckdb"
     catalog: str = "none"
+    athena_workgroup: str = "primary"
+    athena_output: str = ""
+    athena_bytes: int = 0
+    athena_reuse_minutes: int = 0
+    catalog_database: str = "supply_lake"
+    catalog_superseded: str = "keep"
+    catalog_partitions: str = "registered"
     max_objects_per_run: int = 2_000
     max_bytes_per_run: int = 16 * 1024**3
     max_runs_per_tick: int = 20
@@ -125,8 +136,13 @@ class Settings:
             datasets=Path(_get(env, "DATASETS") or _packaged_datasets()).expanduser().absolute(),
             access=_access(env, metadata, home),
             audit=Path(_get(env, "AUDIT") or home / "audit.jsonl").expanduser().absolute(),
-            query=_choice(env, "QUERY", ("duckdb",)),
-            catalog=_choice(env, "CATALOG", ("none",)),
+            query=_engine(env),
+            athena_workgroup=_get(env, "ATHENA_WORKGROUP") or "primary",
+            athena_output=_athena_output(env),
+            catalog=_catalog(env, lake),
+            catalog_database=_catalog_database(env),
+            catalog_superseded=_choice(env, "CATALOG_SUPERSEDED", ("keep", "remove")),
+            catalog_partitions=_choice(env, "CATALOG_PARTITIONS", ("registered", "projected")),
             encryption=_encryption(env),
             events=_queue(env, landing),
             alert_url=_get(env, "ALERT_URL"),
@@ -189,6 +205,36 @@ def _location(env: Mapping[str, str], name: str, default: Path | str) -> str:
     return parts.path if parts.scheme == "file" else value.rstrip("/")
 
 
+def _engine(env: Mapping[str, str]) -> str:
+    value = _choice(env, "QUERY", ("duckdb", "athena"))
+    if value == "athena" and (_get(env, "CATALOG") != "glue" or _get(env, "CATALOG_SUPERSEDED") == "remove"):
+        raise SettingsError(
+            f"{PREFIX}QUERY=athena reads what the catalog keeps; set {PREFIX}CATALOG=glue and {PREFIX}CATALOG_SUPERSEDED=keep"
+        )
+    return value
+
+
+def _athena_output(env: Mapping[str, str]) -> str:
+    value = _get(env, "ATHENA_OUTPUT")
+    if value and not re.fullmatch(r"s3://[^/]+(/.*)?", value):
+        raise SettingsError(f"{PREFIX}ATHENA_OUTPUT={redacted(value)} is no place in S3; write s3://bucket/prefix")
+    return value.rstrip("/")
+
+
+def _catalog(env: Mapping[str, str], lake: str) -> str:
+    value = _choice(env, "CATALOG", ("none", "glue"))
+    if value == "glue" and not lake.startswith("s3://"):
+        raise SettingsError(f"{PREFIX}CATALOG=glue needs the lake in a bucket of S3; set {PREFIX}LAKE=s3://bucket/prefix")
+    return value
+
+
+def _catalog_database(env: Mapping[str, str]) -> str:
+    value = _get(env, "CATALOG_DATABASE") or "supply_lake"
+    if not re.fullmatch(r"[a-z0-9_]{1,255}", value):
+        raise SettingsError(f"{PREFIX}CATALOG_DATABASE={value!r} is no database of Glue; use a to z, digits and `_`")
+    return value
+
+
 def _encryption(env: Mapping[str, str]) -> str:
     value = _get(env, "ENCRYPTION")
     if value in ("", "sse-s3", "sse-kms") or (value.startswith("sse-kms:") and value != "sse-kms:"):
@@ -248,7 +294,7 @@ def _provider(env: Mapping[str, str]) -> dict[str, str]:
 
 
 def _metadata(env: Mapping[str, str], home: Path) -> str:
-    return _database(env, "METADATA", f"sqlite:///{home / 'metadata.sqlite'}", (*_SQL_SCHEMES, "dynamodb"))
+    return _database(env, "METADATA", f"sqlite:///{home / 'metadata.sqlite'}", _METADATA_SCHEMES)
 
 
 def _database(env: Mapping[str, str], name: str, default: str, schemes: tuple[str, ...]) -> str:

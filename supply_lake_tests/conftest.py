@@ -64,3 +64,13 @@ def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
     server = MariaDB(tmp_path_factory.mktemp("mariadb"))
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
+    """A running Glue server, ``supply_lake_tests.integration.moto.Moto``."""
+    from supply_lake_tests.integration.moto import Moto
+
+    server = Moto(tmp_path_factory.mktemp("moto"))
+    yield server
+    server.stop()

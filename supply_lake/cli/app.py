@@ -23,6 +23,7 @@ from supply_lake.cli.catalog import datasets, objects, show, snapshots
 from supply_lake.cli.diff import changes, diff
 from supply_lake.cli.doctor import doctor
 from supply_lake.cli.extract import extract
+from supply_lake.cli.glue import catalog as external_catalog
 from supply_lake.cli.ingest import ingest
 from supply_lake.cli.land import land
 from supply_lake.cli.messages import messages
@@ -71,6 +72,7 @@ class _InOrder(click.Group):
         replay,
         revoke,
         verify,
+        external_catalog,
         reconcile,
         compact,
         gc,

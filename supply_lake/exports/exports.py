@@ -13,7 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from supply_lake.catalog.glue import GlueCatalog
 from supply_lake.datasets.spec import DatasetSpec
+from supply_lake.exports.glue import Glue
 from supply_lake.exports.lineage import Lineage, is_configured
 from supply_lake.settings import Settings
 from supply_lake.snapshots.records import Batch
@@ -46,6 +48,7 @@ class Exports:
     """The exports of one lake, told one after the other."""
 
     each: Sequence[Export] = ()
+    catalog: GlueCatalog | None = None
 
     @staticmethod
     def open(settings: Settings, lake: ObjectStore, metadata: MetadataStore) -> Exports:
@@ -54,13 +57,16 @@ class Exports:
         :raises SettingsError: one is configured and its library is not installed
         """
         found: list[Export] = []
+        catalog = GlueCatalog.open(settings, lake, metadata) if settings.catalog == "glue" else None
+        if catalog is not None:
+            found.append(Glue(catalog, lake))
         if settings.iceberg:
             from supply_lake.exports.iceberg import Iceberg  # brings a library that most lakes do without
 
             found.append(Iceberg.open(settings.iceberg, settings.iceberg_warehouse, lake, metadata))
         if is_configured():
             found.append(Lineage.open(lake))
-        return Exports(tuple(found))
+        return Exports(tuple(found), catalog)
 
     def settled(self, spec: DatasetSpec, batch: Batch) -> None:
         """Tell all of a batch that was committed or recorded."""

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 
+from supply_lake.catalog.glue import GlueCatalog
 from supply_lake.datasets.registry import Registry, load_registry
 from supply_lake.exports.exports import Exports
 from supply_lake.settings import Settings
@@ -50,6 +51,11 @@ class Stores:
             metadata=metadata,
             exports=Exports.open(settings, lake, metadata),
         )
+
+    @property
+    def catalog(self) -> GlueCatalog | None:
+        """The external catalog; ``None`` without one."""
+        return self.exports.catalog
 
     def commit(self, proposal: Proposal) -> Batch:
         """Commit, and tell the exports; errors are those of ``MetadataStore.commit``."""

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, get_args
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol, TypeVar, get_args
 
 import pyarrow as pa
 
 from supply_lake.errors import UsageError
 from supply_lake.query import formats
-from supply_lake.query.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +28,19 @@ Shape = Literal["arrow", "pandas", "polars", "duckdb"]
 """Shapes of a value."""
 
 
+T = TypeVar("T")
+
+
+class Works(Protocol):
+    """Where rows are fetched, and how that is given up; ``worker.Worker`` is one."""
+
+    def run(self, work: Callable[[], T]) -> T:
+        """Have the work done."""
+
+    def cancel(self) -> None:
+        """Give the query up, from any thread."""
+
+
 class Answer:
     """The rows, once. Closing the ``with`` block that it was made by gives up the engine behind it.
 
@@ -39,7 +51,7 @@ class Answer:
     def __init__(
         self,
         reader: pa.RecordBatchReader,
-        worker: Worker,
+        worker: Works,
         told: Callable[[], AbstractContextManager[None]],
         files: Mapping[str, int] | None = None,
     ) -> None:

@@ -58,8 +58,9 @@ class State(StrEnum):
 class QueryState:
     """What is known of one query.
 
-    ``rows`` counts those of the answer. ``bytes`` are those of the files that it may read, known once it runs. ``output`` is
-    where its rows were written to besides.
+    ``rows`` counts those of the answer, where the engine tells. ``bytes`` are those of the files that it may read, known once
+    it runs. ``output`` is where its rows were written to besides. An engine that charges tells the bytes that it ``scanned``,
+    what they cost, and whether it ``reused`` an earlier answer.
     """
 
     id: str
@@ -72,6 +73,9 @@ class QueryState:
     rows: int = 0
     bytes: int = 0
     output: str = ""
+    scanned: int = 0
+    cost_usd: float = 0.0
+    reused: bool = False
 
 
 def state_json(state: QueryState) -> dict[str, Any]:

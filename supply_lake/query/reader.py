@@ -7,7 +7,7 @@ and anything that writes (``lake``). A reader that is bound to a time or a pin s
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from supply_lake.errors import UsageError
 from supply_lake.ingest.stores import Stores
 from supply_lake.query import backtest, engine, pins
 from supply_lake.query.answer import Answer, Form, Shape
+from supply_lake.query.aws_access import Access
 from supply_lake.query.backtest import Question
 from supply_lake.query.difference import Difference, changes
 from supply_lake.query.engine import Limits
@@ -32,6 +33,8 @@ from supply_lake.snapshots.records import Snapshot
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from supply_lake.query.athena import AthenaJobs
+
 
 class Reader:
     """Reads a lake.
@@ -41,7 +44,7 @@ class Reader:
 
     def __init__(self, stores: Stores, view: View | None = None) -> None:
         self._stores, self._view = stores, view
-        self._running: Jobs | None = None
+        self._running: Jobs | AthenaJobs | None = None
 
     def close(self) -> None:
         """Cancel what runs behind the caller's back."""
@@ -165,7 +168,10 @@ class Reader:
         limits: Limits | None = None,
     ) -> AbstractContextManager[Answer]:
         """The answer to a query as a stream of record batches, for the length of a ``with`` block."""
-        return engine.run(self._stores, sql, self.seen(as_of, pin), limits)
+        view = self.seen(as_of, pin)
+        if isinstance(jobs := self._jobs, Jobs):
+            return engine.run(self._stores, sql, view, limits)
+        return jobs.answer(sql, view, limits)
 
     def backtest(self, question: Question, times: Sequence[dt.datetime], *, parallel: int = 1) -> pa.Table:
         """What would have been answered at each of several times, as one table with the time in ``as_of``.
@@ -233,16 +239,39 @@ class Reader:
         as_of: dt.datetime | None = None,
         pin: Pin | str | Path | None = None,
         limits: Limits | None = None,
-        output: str = "",
-        form: Form = "parquet",
+        output_location: str = "",
+        format: Form = "parquet",
         token: str = "",
+        role_arn: str = "",
+        external_id: str = "",
+        session_tags: Mapping[str, str] | None = None,
+        workgroup: str = "",
     ) -> str:
         """Begin a query and return its id at once; ``get_query`` tells how it stands, ``result`` has its rows.
 
-        :param output: a file or URL that the rows are written to besides, in ``form``
+        :param output_location: a file or URL that the rows are written to besides, in ``format``; of Athena, where it writes
         :param token: made up by the caller; asked again with the same one, the first query is meant
+        :param role_arn: Athena's alone: the role to ask as, which may be of another account, with the ``external_id`` that its
+            trust policy asks for, and ``session_tags``
+        :param workgroup: Athena's alone
+        :raises UsageError: the engine has no roles or workgroups, or the token stands for another query
         """
-        return self._jobs.start(sql, self.seen(as_of, pin), limits=limits, output=output, form=form, token=token)
+        access = Access(role_arn, external_id, tuple(sorted((session_tags or {}).items())))
+        jobs, view = self._jobs, self.seen(as_of, pin)
+        if isinstance(jobs, Jobs):
+            if access != Access() or workgroup:
+                raise UsageError("the embedded engine has neither roles nor workgroups; set SUPPLY_LAKE_QUERY=athena for those")
+            return jobs.start(sql, view, limits=limits, output=output_location, form=format, token=token)
+        return jobs.start(
+            sql,
+            view,
+            limits=limits,
+            output=output_location,
+            form=format,
+            token=token,
+            access=access,
+            workgroup=workgroup,
+        )
 
     def get_query(self, query_id: str) -> QueryState:
         """How a query stands: state, error, rows, bytes of the files that it may read.
@@ -263,9 +292,9 @@ class Reader:
         return self._jobs.cancel(query_id)
 
     @property
-    def _jobs(self) -> Jobs:
+    def _jobs(self) -> Jobs | AthenaJobs:
         if self._running is None:
-            self._running = Jobs(self._stores)
+            self._running = _athena(self._stores) if self._stores.settings.query == "athena" else Jobs(self._stores)
         return self._running
 
     # --- what was set aside
@@ -350,6 +379,12 @@ class Reader:
 
     def _spec(self, name: str) -> DatasetSpec:
         return self._stores.registry.get(name)
+
+
+def _athena(stores: Stores) -> AthenaJobs:
+    from supply_lake.query.athena import AthenaJobs  # its parser is large, and most lakes do without
+
+    return AthenaJobs(stores)
 
 
 def _version(as_of: dt.datetime | None, commit: int | None, snapshot_id: str | None = None) -> Version | None:

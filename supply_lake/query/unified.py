@@ -14,15 +14,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 import duckdb
 
 from supply_lake.datasets.sql import TYPES, duckdb_type, identifier
 from supply_lake.datasets.types import DataType
-from supply_lake.datasets.widening import TEXT, Held, common, holding, is_number
-from supply_lake.snapshots.records import ColumnStats, Snapshot
+from supply_lake.datasets.widening import TEXT, common, holding, is_number
+from supply_lake.snapshots.held import held
+from supply_lake.snapshots.records import Snapshot
 
 _NAMES = {duck: name for name, duck in reversed(TYPES.items())} | {"VARCHAR": "string", "TIMESTAMP": "timestamp"}
 
@@ -76,24 +76,7 @@ def _target(column: str, shapes: Sequence[Shape], groups: Sequence[Group]) -> Da
     having = [(shape[column][1], group) for shape, group in zip(shapes, groups, strict=True) if column in shape]
     if len({str(kind) for kind, _ in having}) == 1:
         return None
-    return holding([_held(kind, column, group.snapshots) for kind, group in having])
-
-
-def _held(kind: DataType, column: str, snapshots: Sequence[Snapshot]) -> Held:
-    """What the records say of a column's values."""
-    stats = [_stats(one, column) for one in snapshots]
-    there = [one for one, snapshot in zip(stats, snapshots, strict=True) if one is None or one.nulls < snapshot.rows_total]
-    if not there:
-        return Held(kind, empty=True)
-    if not is_number(kind) or any(one is None or one.min is None or one.max is None for one in there):
-        return Held(kind)
-    low = min(Decimal(one.min) for one in there if one is not None and one.min is not None)
-    high = max(Decimal(one.max) for one in there if one is not None and one.max is not None)
-    return Held(kind, str(low), str(high))
-
-
-def _stats(snapshot: Snapshot, column: str) -> ColumnStats | None:
-    return next((one for one in snapshot.columns if one.name.casefold() == column), None)
+    return holding([held(kind, column, group.snapshots) for kind, group in having])
 
 
 def _select(group: Group, shape: Shape, targets: dict[str, DataType]) -> str:

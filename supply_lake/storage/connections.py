@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -88,10 +89,11 @@ def _may_use_profiles() -> bool:
     return "AWS_ACCESS_KEY_ID" not in os.environ and any(Path(file).expanduser().exists() for file in files)
 
 
-def aws_client(service: str, region: str = "") -> Any:
+def aws_client(service: str, region: str = "", credentials: Mapping[str, str] | None = None) -> Any:
     """A client of an AWS service by the AWS library, which is slow to load. It gives up within a sensor's minute.
 
     :param region: by default the environment's or the profile's
+    :param credentials: key, secret and token, as ``boto3.client`` calls them; by default those of the environment
     """
     import boto3  # type: ignore[import-untyped]
     from botocore.config import Config  # type: ignore[import-untyped]
@@ -100,9 +102,11 @@ def aws_client(service: str, region: str = "") -> Any:
     config = Config(s3={"addressing_style": "path"}, max_pool_connections=16, **_AWS)
     region = region or os.environ.get("AWS_REGION") or ""
     try:
-        return boto3.client(service, config=config, region_name=region or None)
+        return boto3.client(service, config=config, region_name=region or None, **(credentials or {}))
     except NoRegionError:
-        return boto3.client(service, config=config, region_name="us-east-1")  # as obstore's clients have it
+        return boto3.client(
+            service, config=config, region_name="us-east-1", **(credentials or {})
+        )  # as obstore's clients have it
 
 
 def listing_pages(bucket: str, prefix: str, after: str) -> Any:

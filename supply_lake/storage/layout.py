@@ -86,6 +86,11 @@ def dead_letter_path(sent: dt.date, message_id: str) -> str:
     return f"{DEAD_LETTERS}{sent.year:04}/{sent:%m}/{sent:%d}/{name}.json"
 
 
+def catalog_lag_path(dataset: str) -> str:
+    """Where the lake notes that an external catalog could not be brought to a dataset's newest commit; below the lake root."""
+    return f".catalog/{dataset}.json"
+
+
 def new_snapshot_id() -> str:
     """A UUIDv7 as text: ids sort by the time they were made."""
     return str(uuid_utils.uuid7())

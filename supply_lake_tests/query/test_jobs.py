@@ -87,10 +87,10 @@ def test_a_token_stands_for_one_query(lake: MadeLake, reader: Reader) -> None:
 
 def test_rows_are_written_elsewhere_too(lake: MadeLake, reader: Reader, tmp_path: Path) -> None:
     lake.commit([ONE])
-    state = wait(reader, reader.start_query("FROM orders", output=str(tmp_path / "out" / "rows.parquet")))
+    state = wait(reader, reader.start_query("FROM orders", output_location=str(tmp_path / "out" / "rows.parquet")))
     assert state.state is State.SUCCEEDED, state.error
     assert pq.read_table(tmp_path / "out" / "rows.parquet").num_rows == 1
-    csv = wait(reader, reader.start_query("SELECT 1 AS a", output=str(tmp_path / "rows.csv"), form="csv"))
+    csv = wait(reader, reader.start_query("SELECT 1 AS a", output_location=str(tmp_path / "rows.csv"), format="csv"))
     assert csv.state is State.SUCCEEDED, csv.error
     assert (tmp_path / "rows.csv").read_text() == "a\n1\n"
 
