@@ -15,6 +15,7 @@ import dagster as dg
 
 from supply_lake.assets.lake import lake_asset, landing_asset
 from supply_lake.assets.revocation import revoke_job
+from supply_lake.assets.upkeep import upkeep_jobs
 from supply_lake.datasets.registry import load_registry
 from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.resources.stores import LakeStores
@@ -22,7 +23,7 @@ from supply_lake.sensors.alarms import alarm_sensors
 from supply_lake.sensors.alerts import TickAlarm
 from supply_lake.sensors.landing import landing_sensors
 from supply_lake.sensors.lookout import Patience
-from supply_lake.sensors.schedules import dataset_schedule, pull_schedule
+from supply_lake.sensors.schedules import dataset_schedule, pull_schedule, upkeep_schedules
 from supply_lake.settings import Settings
 
 
@@ -32,7 +33,7 @@ def dataset_assets(spec: DatasetSpec) -> list[dg.AssetSpec | dg.AssetsDefinition
 
 
 def lake_definitions(settings: Settings, specs: Sequence[DatasetSpec], *, patience: Patience | None = None) -> dg.Definitions:
-    """What a lake has besides its assets: sensors, schedules, the job that revokes, and resources.
+    """What a lake has besides its assets: sensors, schedules, the jobs that revoke and care for it, and resources.
 
     :param patience: how long the landing sensors wait inside a tick
     """
@@ -42,8 +43,9 @@ def lake_definitions(settings: Settings, specs: Sequence[DatasetSpec], *, patien
         schedules=[
             *(dataset_schedule(settings, spec, spec.schedule, alarm) for spec in specs if spec.schedule),
             *(pull_schedule(spec, spec.source.schedule, alarm) for spec in specs if spec.source.schedule),
+            *upkeep_schedules(settings),
         ],
-        jobs=[revoke_job()],
+        jobs=[revoke_job(), *upkeep_jobs()],
         resources={"lake_stores": _lake_stores(settings), "duckdb": _duckdb(settings)},
     )
 

@@ -9,7 +9,10 @@
     ├── NotFound                    no such thing in this lake
     │   ├── UnknownDataset
     │   ├── UnknownSnapshot
-    │   └── UnknownCommit
+    │   ├── UnknownCommit
+    │   ├── UnknownPin
+    │   ├── UnknownQuery
+    │   └── VersionRemoved          it was there, and `gc` removed its files
     ├── ObjectError                 one landed object cannot be used; its neighbours go on
     │   ├── ObjectGone              it vanished between discovery and reading
     │   ├── ObjectChanged           other bytes stand under its key now
@@ -22,7 +25,9 @@
     │   └── SourceUnavailable       it does not answer, however often it was asked
     ├── StoreUnavailable            an object store or the metadata store does not answer; nothing is lost
     ├── QueryError                  a query was refused or failed
-    └── VerificationError           files and records disagree
+    │   ├── QueryCancelled          someone gave it up
+    │   └── QueryTimeout            it took longer than it may
+    └── VerificationError           files and records disagree, or a pin and what it names
 
 What belongs here: the tree, and its one mapping to exit status and HTTP status. What does not: texts of messages (they are
 written where the fact is known) and any import of another room.
@@ -71,6 +76,20 @@ class UnknownSnapshot(NotFound):
 
 class UnknownCommit(NotFound):
     """The dataset has no such commit."""
+
+
+class UnknownPin(NotFound):
+    """No registered pin has this id."""
+
+
+class UnknownQuery(NotFound):
+    """No query has this id, or its answer is not kept any more."""
+
+
+class VersionRemoved(NotFound):
+    """The version was there once; its files were superseded for longer than the retention, and removed."""
+
+    http_status = 410
 
 
 class ObjectError(SupplyLakeError):
@@ -135,6 +154,18 @@ class QueryError(SupplyLakeError):
     """A query was refused or failed."""
 
     http_status = 400
+
+
+class QueryCancelled(QueryError):
+    """A query was given up by whoever asked it."""
+
+    http_status = 409
+
+
+class QueryTimeout(QueryError):
+    """A query took longer than it may."""
+
+    http_status = 504
 
 
 class VerificationError(SupplyLakeError):

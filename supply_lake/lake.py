@@ -6,38 +6,39 @@ What belongs here: the reading surface, over values that the rooms below give. W
 from __future__ import annotations
 
 import datetime as dt
+import getpass
 import io
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO
 
-import pyarrow as pa
-
 from supply_lake.datasets.spec import DatasetSpec
-from supply_lake.datasets.sql import identifier
-from supply_lake.errors import UnknownSnapshot, UsageError
+from supply_lake.errors import UnknownPin, UsageError
 from supply_lake.extract.position import Value
 from supply_lake.ingest.stores import Stores
+from supply_lake.landing.dead_letters import DeadLetter, kept
 from supply_lake.landing.ledger import LedgerEntry, ObjectState
 from supply_lake.landing.pull import Landed, Puller
 from supply_lake.landing.write import land, land_records, land_stream
-from supply_lake.query import engine
-from supply_lake.query.engine import Answer, View
-from supply_lake.query.live_set import live_set, one_snapshot
-from supply_lake.query.rejects import By, Outcome, Which, reasons_sql, summary_sql
-from supply_lake.query.schemas import DatasetSchema
+from supply_lake.query import pins
+from supply_lake.query.live_set import LiveSet, past
+from supply_lake.query.reader import Reader
+from supply_lake.query.view import View
 from supply_lake.settings import Settings
-from supply_lake.snapshots.records import Batch, Snapshot
-from supply_lake.snapshots.standing import Rejects
+from supply_lake.snapshots.pins import Pin
+from supply_lake.snapshots.records import Batch
 from supply_lake.storage.object_store import ObjectVersion
 
 if TYPE_CHECKING:
+    from supply_lake.ingest.discovery import TickReport
     from supply_lake.ingest.replay import Replay
     from supply_lake.landing.records import Records
     from supply_lake.query.verify import Report
+    from supply_lake.snapshots.removal import Removal
+    from supply_lake.upkeep.compact import Compacted
+    from supply_lake.upkeep.reconcile import Reconciled
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +46,9 @@ class DatasetState:
     """A dataset as it stands: what is declared, and what is live.
 
     ``rows`` counts the rows in live files, those that a tombstone hides included; ``bytes`` are those of the live files.
-    ``commit`` is 0 and ``committed_at`` is ``None`` before the first commit. ``pending`` counts landed objects that wait.
-    ``late`` is how long ago the newest commit went stale, by the declared freshness; ``None`` when it did not, or never could.
+    ``commit`` is 0 before the first commit. ``committed_at`` is when the newest live rows were committed, ``None`` when none
+    are. ``pending`` counts landed objects that wait. ``late`` is how long ago the newest commit went stale, by the declared
+    freshness; ``None`` when it did not, or never could.
     """
 
     spec: DatasetSpec
@@ -60,7 +62,7 @@ class DatasetState:
     late: dt.timedelta | None = None
 
 
-class Lake:
+class Lake(Reader):
     """An opened lake. Use it in a ``with`` block, or call ``close``.
 
     >>> from supply_lake import Lake
@@ -69,21 +71,33 @@ class Lake:
     [{'answer': 42}]
     """
 
-    def __init__(self, stores: Stores) -> None:
+    def __init__(self, stores: Stores, view: View | None = None) -> None:
+        super().__init__(stores, view)
         self.stores = stores
 
     @staticmethod
-    def open(settings: Settings | None = None) -> Lake:
+    def open(
+        settings: Settings | None = None, *, pin: Pin | str | Path | None = None, as_of: dt.datetime | None = None
+    ) -> Lake:
         """Open the lake that the settings name; by default those of the environment (``SUPPLY_LAKE_*``).
 
+        :param pin: whatever is read, is read at the commits that this pin names: the pin, its file or its URL
+        :param as_of: whatever is read, is read as it was at this time; without a zone it is UTC
         :raises SettingsError: a variable cannot be used
         :raises SpecError: a dataset file is wrong
         :raises StoreUnavailable: a store does not answer
         """
-        return Lake(Stores.open(settings))
+        stores = Stores.open(settings)
+        try:
+            whole = Reader(stores)
+            return Lake(stores, None if pin is None and as_of is None else whole.seen(as_of, pin))
+        except BaseException:
+            stores.close()
+            raise
 
     def close(self) -> None:
-        """Give up connections."""
+        """Give up connections, and queries that still run."""
+        super().close()
         self.stores.close()
 
     def __enter__(self) -> Lake:
@@ -99,49 +113,28 @@ class Lake:
         waiting: dict[str, int] = {}
         for batch in self.stores.metadata.pending():
             waiting[batch.dataset] = waiting.get(batch.dataset, 0) + batch.objects
-        return {name: self._state(spec, waiting.get(name, 0)) for name, spec in self.stores.registry.items()}
+        seen = self.seen()
+        return {
+            name: self._state(spec, seen.rows(name), waiting.get(name, 0))
+            for name, spec in self.stores.registry.items()
+            if seen.sees(name)
+        }
 
-    def _state(self, spec: DatasetSpec, pending: int) -> DatasetState:
-        live = self.stores.metadata.live(spec.name)
-        last = max(live, key=lambda one: one.commit or 0, default=None)
-        commit = self.stores.metadata.last_commit(spec.name)
+    @staticmethod
+    def _state(spec: DatasetSpec, seen: LiveSet, pending: int) -> DatasetState:
+        live = seen.snapshots
+        arrived = max((one.arrived_at for one in live if one.arrived_at), default=None)
         return DatasetState(
             spec=spec,
-            commit=commit,
-            committed_at=last.committed_at if last else None,
+            commit=seen.commit,
+            committed_at=arrived,
             snapshots=len(live),
             partitions=len({one.partition for one in live}),
             rows=sum(one.rows_total for one in live),
             bytes=sum(one.bytes for one in live),
             pending=pending,
-            late=_late(spec, last.committed_at if last else None),
+            late=_late(spec, arrived),
         )
-
-    def snapshots(self, name: str, *, limit: int | None = None) -> list[Snapshot]:
-        """All snapshot records of a dataset, newest first; those of batches that published nothing too.
-
-        :raises UnknownDataset: no dataset is called so
-        """
-        return self.stores.metadata.snapshots(self._spec(name).name, limit)
-
-    def latest(self, name: str) -> Snapshot | None:
-        """The newest live snapshot; ``None`` before the first commit."""
-        return self.stores.metadata.latest(self._spec(name).name)
-
-    def snapshot(self, snapshot_id: str) -> Snapshot:
-        """One snapshot record.
-
-        :raises UnknownSnapshot: there is none of this id
-        """
-        return self.stores.metadata.snapshot(snapshot_id)
-
-    def schema(self, name: str) -> DatasetSchema:
-        """What a dataset declares and publishes, with every numbered version of it.
-
-        :raises UnknownDataset: no dataset is called so
-        """
-        spec = self._spec(name)
-        return DatasetSchema(spec, tuple(self.stores.metadata.schema_versions(name)))
 
     def objects(self, name: str | None = None, state: ObjectState | None = None) -> Iterator[LedgerEntry]:
         """What is known of every object version that landed, by dataset and key.
@@ -150,122 +143,63 @@ class Lake:
         """
         return self.stores.metadata.objects(self._spec(name).name if name else None, state)
 
-    # --- rows
+    def dead_letters(self) -> Iterator[DeadLetter]:
+        """Messages of the queue that told nothing usable, by the day on which they were sent."""
+        return kept(self.stores.rejects)
 
-    def read(
+    # --- pins
+
+    def pin(
         self,
-        name: str,
+        names: Sequence[str] | None = None,
         *,
         as_of: dt.datetime | None = None,
-        commit: int | None = None,
-        snapshot_id: str | None = None,
-        columns: Sequence[str] | None = None,
-        where: str | None = None,
-    ) -> pa.Table:
-        """The rows of a dataset: of its newest live set, or at a time, at a commit, or of one snapshot alone.
+        name: str = "",
+        by: str = "",
+        register: bool = True,
+        to: str | Path | None = None,
+    ) -> Pin:
+        """Fix what datasets are read at: a query under the pin gives the same rows for ever.
 
-        :param as_of: a time without a zone is UTC
-        :param columns: only these, in this order; all when left out
-        :param where: an SQL condition, such as ``"quantity > 10 AND status = 'open'"``
-        :raises UnknownDataset: no dataset is called so
-        :raises UnknownCommit: the dataset has no such commit
-        :raises UnknownSnapshot: the dataset has no such snapshot, or it holds no rows
-        :raises QueryError: a column is not there, or the condition cannot be used
+        :param names: all when left out
+        :param as_of: the commits of this time, not the newest; without a zone it is UTC
+        :param name: what people call it
+        :param by: who asks for it; the user of this process when left out
+        :param register: have the lake keep the files that it names, until ``unpin``
+        :param to: write the pin to this file or URL
         """
-        self._spec(name)
-        metadata = self.stores.metadata
-        if sum(value is not None for value in (as_of, commit, snapshot_id)) > 1:
-            raise UsageError("give one of as_of, commit and snapshot_id, not several")
-        view = View.of(metadata, as_of=as_of, commit=commit)
-        if snapshot_id is not None:
-            view = View(lambda _: one_snapshot(metadata, name, snapshot_id), view.rejects)
-        listed = ", ".join(map(identifier, columns)) if columns is not None else "*"
-        condition = f"\nWHERE (\n{where}\n)" if where else ""
-        with engine.run(self.stores, f"SELECT {listed} FROM {identifier(name)}{condition}", view) as answer:
-            return answer.table()
+        chosen = [self._spec(one).name for one in (self.stores.registry if names is None else names)]
+        time = past(as_of) if as_of is not None else None
+        made = pins.make(
+            self.stores.metadata,
+            self.seen(time),
+            list(dict.fromkeys(chosen)),
+            as_of=time,
+            name=name,
+            by=by or getpass.getuser(),
+        )
+        if register:
+            made = self.stores.metadata.add_pin(made)
+        if to is not None:
+            pins.save(made, to)
+        return made
 
-    def query(self, sql: str, *, as_of: dt.datetime | None = None) -> pa.Table:
-        """The answer to a query; every dataset is a table (see ``supply_lake.query.tables``).
+    def pins(self, name: str | None = None) -> list[Pin]:
+        """Every registered pin, oldest first; only those of a dataset, if given."""
+        return self.stores.metadata.pins(self._spec(name).name if name else None)
 
-        :param as_of: read every dataset as it was at this time; without a zone it is UTC
-        :raises QueryError: the SQL cannot be read, names what is not there, may not run, or fails
+    def unpin(self, pin_id: str) -> None:
+        """Forget a registered pin: its files are kept no longer.
+
+        :raises UnknownPin: there is none of this id
         """
-        with self.answer(sql, as_of=as_of) as answer:
-            return answer.table()
+        if not self.stores.metadata.remove_pin(pin_id):
+            raise UnknownPin(f"no pin has the id {pin_id!r}; see them with `supply-lake pins`")
 
-    def answer(self, sql: str, *, as_of: dt.datetime | None = None) -> AbstractContextManager[Answer]:
-        """The answer to a query as a stream of record batches, for the length of a ``with`` block."""
-        return engine.run(self.stores, sql, View.of(self.stores.metadata, as_of=as_of))
-
-    def rejects(
-        self,
-        name: str,
-        *,
-        snapshot_id: str | None = None,
-        outcome: Outcome = "rejected",
-        rule: str = "",
-        source: str = "",
-        limit: int | None = None,
-        offset: int = 0,
-    ) -> pa.Table:
-        """What was set aside, one row per reason: source, line, column, value, reason, raw, outcome, snapshot_id.
-
-        Without a snapshot these are all rows that still stand. Rows of an object that a later batch read again do not; nor do
-        those that a replay took up, or of an object that was overwritten and read anew, unless rows of its older bytes are
-        live, as with ``append``.
-
-        :param rule: only reasons in which this text stands, or whose column is called so; `…` stands for whatever is there
-        :param source: only of objects with this key, or end of a key from a `/` on; `*` stands for whatever is there
-        :param limit: at most so many, after the first ``offset``
-        :raises UnknownDataset: no dataset is called so
-        :raises UnknownSnapshot: the dataset has no such snapshot
-        """
-        which = Which(outcome, rule, source)
-        with self.rejects_answer(name, which, snapshot_id=snapshot_id, limit=limit, offset=offset) as answer:
-            return answer.table()
-
-    def rejects_answer(
-        self,
-        name: str,
-        which: Which,
-        *,
-        snapshot_id: str | None = None,
-        limit: int | None = None,
-        offset: int = 0,
-    ) -> AbstractContextManager[Answer]:
-        """As ``rejects``, as a stream."""
-        view = self._rejects_view(name, snapshot_id)
-        return engine.run(self.stores, reasons_sql(name, which, limit=limit, offset=offset), view)
-
-    def rejects_summary(
-        self,
-        name: str,
-        *,
-        by: By = "rule",
-        snapshot_id: str | None = None,
-        outcome: Outcome = "rejected",
-        rule: str = "",
-        source: str = "",
-    ) -> pa.Table:
-        """How many rows were set aside by each rule, or of each source object, with an example; the most first.
-
-        By rule: outcome, column, rule, rows, sources, and value, source and line of the first as example, source and line. A
-        row that broke two rules counts for both. By source: outcome, source, rows, rules, the rule that it broke most often and
-        the newest snapshot. Other parameters are those of ``rejects``.
-        """
-        view, sql = self._rejects_view(name, snapshot_id), summary_sql(name, Which(outcome, rule, source), by)
-        with engine.run(self.stores, sql, view) as answer:
-            return answer.table()
-
-    def _rejects_view(self, name: str, snapshot_id: str | None) -> View:
-        self._spec(name)
-        view = View.of(self.stores.metadata)
-        if snapshot_id is None:
-            return view
-        snapshot = self.snapshot(snapshot_id)
-        if snapshot.dataset != name:
-            raise UnknownSnapshot(f"snapshot {snapshot_id} is one of {snapshot.dataset}, not of {name}")
-        return View(view.rows, lambda _: (Rejects(snapshot),))
+    def prove_pin(self, pin: Pin | str | Path) -> list[str]:
+        """Read every file that a pin names; what is not as it was, in sentences."""
+        made = pin if isinstance(pin, Pin) else pins.load(pin)
+        return list(pins.proof(self.stores.metadata, self.stores.lake, made))
 
     # --- doing
 
@@ -290,6 +224,7 @@ class Lake:
         :param date: the landing date; by default the one that a file's name tells by the dataset's pattern, else today
         :raises UsageError: a file is not there, nothing came, or the dataset would not take its key
         """
+        self._refuse_when_bound()
         spec, landing, scratch = self._spec(name), self.stores.landing, self.stores.settings.scratch
         landed = [land(landing, spec, Path(one), date=date) for one in files]
         if data is not None:
@@ -309,6 +244,7 @@ class Lake:
         :raises UsageError: the dataset is pushed, or cannot be pulled in that part
         :raises SourceError: the source refuses or does not answer; nothing of the window landed
         """
+        self._refuse_when_bound()
         puller = Puller(self.stores.landing, self._spec(name), self.stores.settings.scratch)
         if start is None and end is None:
             return puller.pull(date)
@@ -324,6 +260,7 @@ class Lake:
         :raises UnknownDataset: no dataset is called so
         :raises UnknownSnapshot: the dataset has no such snapshot
         """
+        self._refuse_when_bound()
         from supply_lake.ingest.replay import replay  # what only reads need not import what curates
 
         return replay(self.stores, self._spec(name).name, snapshot_id=snapshot_id, rehearsal=dry_run)
@@ -336,9 +273,64 @@ class Lake:
         :raises UnknownSnapshot: there is none of this id
         :raises NotRevocable: nothing of it is live; the message says what to do
         """
+        self._refuse_when_bound()
         from supply_lake.ingest.revoke import revoke
 
         return revoke(self.stores, snapshot_id, why=why, by=by)
+
+    def compact(
+        self,
+        name: str,
+        *,
+        partition: dt.date | None = None,
+        small_bytes: int | None = None,
+        dry_run: bool = False,
+        by: str = "",
+    ) -> list[Compacted]:
+        """Put small files of each date together, by commits that change no row; earlier commits read as before.
+
+        :param partition: of one date alone
+        :param small_bytes: files below this size are small
+        :param dry_run: write nothing, and tell what would come of it
+        :raises UnknownDataset: no dataset is called so
+        """
+        from supply_lake.upkeep.compact import SMALL_BYTES, compact
+
+        size = SMALL_BYTES if small_bytes is None else small_bytes
+        return compact(self.stores, self._spec(name).name, partition, small_bytes=size, rehearsal=dry_run, by=by)
+
+    def gc(
+        self,
+        names: Sequence[str] | None = None,
+        *,
+        delete: bool = False,
+        retention: dt.timedelta | None = None,
+        grace: dt.timedelta | None = None,
+        by: str = "",
+    ) -> list[Removal]:
+        """What nothing reaches any more: old versions that no pin names, and files that no record names; one per dataset.
+
+        :param delete: remove it; else nothing is written
+        :param retention: how long a superseded version stays readable; by default as the settings say
+        :param grace: how old a file without a record has to be; by default as the settings say
+        """
+        from supply_lake.upkeep.gc import Collection, terms
+
+        kept, young = terms(self.stores.settings, retention, grace)
+        collection = Collection(self.stores, kept, young, by=by)
+        found = [self._spec(name).name for name in names or self.stores.registry]
+        return [collection.run(name) if delete else collection.plan(name) for name in found]
+
+    def removals(self, name: str | None = None, *, limit: int | None = None) -> list[Removal]:
+        """What ``gc`` removed, newest first; of one dataset if given."""
+        return self.stores.metadata.removals(self._spec(name).name if name else None, limit)
+
+    def reconcile(self, names: Sequence[str] | None = None) -> tuple[TickReport, list[Reconciled]]:
+        """Compare landing with the ledger, by a full listing that enters what was missed, and stored files with the records."""
+        from supply_lake.upkeep.reconcile import reconcile_files, reconcile_landing
+
+        found = [self._spec(name).name for name in names or self.stores.registry]
+        return reconcile_landing(self.stores), [reconcile_files(self.stores, name) for name in found]
 
     def verify(
         self, names: Sequence[str] | None = None, *, landing: bool = False, on_file: Callable[[int], None] | None = None
@@ -353,12 +345,9 @@ class Lake:
         specs = [self._spec(name) for name in names or self.stores.registry]
         return [verify(self.stores, spec, landing=landing, on_file=on_file) for spec in specs]
 
-    def live(self, name: str, *, as_of: dt.datetime | None = None, commit: int | None = None) -> list[Snapshot]:
-        """The live set: newest, or at a time or a commit."""
-        return list(live_set(self.stores.metadata, self._spec(name).name, as_of=as_of, commit=commit).snapshots)
-
-    def _spec(self, name: str) -> DatasetSpec:
-        return self.stores.registry.get(name)
+    def _refuse_when_bound(self) -> None:
+        if self._view is not None:
+            raise UsageError("this lake was opened under a pin or a time, for reading; open it without for anything else")
 
 
 def _late(spec: DatasetSpec, committed_at: dt.datetime | None) -> dt.timedelta | None:

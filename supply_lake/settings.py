@@ -21,6 +21,7 @@ PREFIX = "SUPPLY_LAKE_"
 _STORE_SCHEMES = ("s3", "gs", "az", "file")
 _METADATA_SCHEMES = ("sqlite", "postgresql", "postgresql+psycopg")
 _SECRET_PARAMETER = re.compile(r"([?&][a-z]*password=)[^&#]*")
+_CRON = re.compile(r"@(hourly|daily|weekly|monthly|yearly)|[\d*/,\-A-Za-z#?L]+( [\d*/,\-A-Za-z#?L]+){4}")
 _READ_ELSEWHERE = {"DEBUG"}  # by the command, before it reads settings
 _LIMITS = {
     "max_objects_per_run": (1, math.inf),
@@ -28,9 +29,13 @@ _LIMITS = {
     "max_runs_per_tick": (1, math.inf),
     "max_attempts": (1, math.inf),
     "settle_seconds": (0, 86_400),
+    "retention_days": (0, 36_500),
+    "gc_grace_hours": (1, 87_600),
     "hot_days": (0, 3_660),
+    "reconcile_seconds": (10, 7 * 86_400),
     "memory_bytes": (64 * 1024**2, math.inf),
     "threads": (0, 1_024),
+    "query_seconds": (1, 31_536_000),
 }
 """Least and greatest value of each number; below and above, nothing would ever be read, or nothing would work."""
 
@@ -40,7 +45,11 @@ class Settings:
     """All that can be configured from outside.
 
     ``landing``, ``lake`` and ``rejects`` are absolute local paths or object store URLs (``s3://bucket/prefix``).
-    ``metadata`` is an SQLAlchemy URL. ``alert_url`` is a webhook that takes JSON, or empty. Sizes are bytes, times are seconds.
+    ``encryption`` is that with which S3 encrypts what the lake writes; when empty, the buckets' own.
+    ``metadata`` is an SQLAlchemy URL. ``events`` is the queue that tells of new objects in landing: ``sqs://name``,
+    ``sqs://account/name`` or its URL; when empty, landing is listed. ``alert_url`` is a webhook that takes JSON, or empty.
+    Sizes are bytes, times are seconds unless their name says otherwise. Schedules are cron lines in UTC, or empty: then nothing
+    runs by itself.
     """
 
     home: Path
@@ -59,7 +68,17 @@ class Settings:
     hot_days: int = 3
     memory_bytes: int = 1024**3
     threads: int = 0
+    query_seconds: int = 3_600
+    encryption: str = ""
+    events: str = ""
+    reconcile_seconds: float = 3_600.0
     alert_url: str = ""
+    retention_days: float = 90.0
+    gc_grace_hours: float = 48.0
+    compact_schedule: str = ""
+    gc_schedule: str = ""
+    reconcile_schedule: str = ""
+    verify_schedule: str = ""
 
     @staticmethod
     def from_env(env: Mapping[str, str] | None = None) -> Settings:
@@ -71,6 +90,7 @@ class Settings:
         env = os.environ if env is None else env
         _refuse_misspelt(env)
         home = Path(_get(env, "HOME") or ".lake").expanduser().absolute()
+        landing = _location(env, "LANDING", home / "landing")
         lake = _location(env, "LAKE", home / "lake")
         numbers = {
             field.name: _number(env, field.name, field.default)
@@ -79,14 +99,20 @@ class Settings:
         }
         return Settings(
             home=home,
-            landing=_location(env, "LANDING", home / "landing"),
+            landing=landing,
             lake=lake,
             rejects=_location(env, "REJECTS", _sibling(lake, "rejects")),
             metadata=_metadata(env, home),
             datasets=Path(_get(env, "DATASETS") or _packaged_datasets()).expanduser().absolute(),
             query=_choice(env, "QUERY", ("duckdb",)),
             catalog=_choice(env, "CATALOG", ("none",)),
+            encryption=_encryption(env),
+            events=_queue(env, landing),
             alert_url=_get(env, "ALERT_URL"),
+            compact_schedule=_cron(env, "COMPACT_SCHEDULE"),
+            gc_schedule=_cron(env, "GC_SCHEDULE"),
+            reconcile_schedule=_cron(env, "RECONCILE_SCHEDULE"),
+            verify_schedule=_cron(env, "VERIFY_SCHEDULE"),
             **numbers,  # type: ignore[arg-type]
         )
 
@@ -134,6 +160,35 @@ def _location(env: Mapping[str, str], name: str, default: Path | str) -> str:
     return parts.path if parts.scheme == "file" else value.rstrip("/")
 
 
+def _encryption(env: Mapping[str, str]) -> str:
+    value = _get(env, "ENCRYPTION")
+    if value in ("", "sse-s3", "sse-kms") or (value.startswith("sse-kms:") and value != "sse-kms:"):
+        return value
+    raise SettingsError(
+        f"{PREFIX}ENCRYPTION={value!r} is not known; it takes sse-s3, sse-kms or sse-kms:<id or ARN of a KMS key>"
+    )
+
+
+def _queue(env: Mapping[str, str], landing: str) -> str:
+    value = _get(env, "EVENTS")
+    if not value:
+        return ""
+    name = f"{PREFIX}EVENTS={redacted(value)}"
+    parts = urlsplit(value)
+    if "@" in parts.netloc:
+        raise SettingsError(f"{PREFIX}EVENTS carries credentials; give them by the cloud's own variables instead")
+    told = parts.path.strip("/")
+    fits = told.count("/") <= 0 if parts.scheme == "sqs" else bool(told) and parts.scheme in ("https", "http")
+    if not (parts.netloc and fits):
+        raise SettingsError(f"{name} is no queue; give sqs://name, sqs://account/name or the queue's URL")
+    if not landing.startswith("s3://"):
+        raise SettingsError(
+            f"{name} needs landing in a bucket that tells the queue of new objects; set {PREFIX}LANDING=s3://bucket/prefix, "
+            "or unset it"
+        )
+    return value
+
+
 def _sibling(lake: str, name: str) -> str:
     """``…/lake`` → ``…/rejects``; a bucket without a prefix gets the name as a prefix."""
     if "://" not in lake:
@@ -160,6 +215,13 @@ def _choice(env: Mapping[str, str], name: str, allowed: tuple[str, ...]) -> str:
     value = _get(env, name) or allowed[0]
     if value not in allowed:
         raise SettingsError(f"{PREFIX}{name}={value!r} is not known; it takes {' or '.join(allowed)}")
+    return value
+
+
+def _cron(env: Mapping[str, str], name: str) -> str:
+    value = _get(env, name)
+    if value and not _CRON.fullmatch(value):
+        raise SettingsError(f"{PREFIX}{name}={value!r} is no cron line; write five fields, such as '15 3 * * *', or '@daily'")
     return value
 
 

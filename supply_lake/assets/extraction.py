@@ -17,7 +17,7 @@ from supply_lake.assets.naming import landing_key, pull_op_name
 from supply_lake.assets.tables import table
 from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.errors import StoreUnavailable, SupplyLakeError
-from supply_lake.ingest.discovery import enter
+from supply_lake.ingest.events import enter
 from supply_lake.ingest.stores import Stores
 from supply_lake.landing.pull import Landed, Puller
 from supply_lake.resources.workers import mark

@@ -18,16 +18,21 @@ from collections.abc import Sequence
 
 import click
 
+from supply_lake.cli.backtest import backtest
 from supply_lake.cli.catalog import datasets, objects, show, snapshots
+from supply_lake.cli.doctor import doctor
 from supply_lake.cli.extract import extract
 from supply_lake.cli.ingest import ingest
 from supply_lake.cli.land import land
+from supply_lake.cli.messages import messages
 from supply_lake.cli.onboard import onboard
 from supply_lake.cli.output import plain
+from supply_lake.cli.pin import pin, pins, unpin
 from supply_lake.cli.quarantine import replay, revoke
 from supply_lake.cli.query import query
 from supply_lake.cli.rejects import rejects
 from supply_lake.cli.schema import schema
+from supply_lake.cli.upkeep import compact, gc, reconcile
 from supply_lake.cli.verify import verify
 from supply_lake.errors import SupplyLakeError
 
@@ -53,11 +58,20 @@ class _InOrder(click.Group):
         show,
         schema,
         query,
+        pin,
+        pins,
+        unpin,
+        backtest,
         rejects,
         replay,
         revoke,
         verify,
+        reconcile,
+        compact,
+        gc,
         objects,
+        messages,
+        doctor,
     ],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog="Settings are environment variables SUPPLY_LAKE_*; with none set, everything lies under .lake/.",

@@ -211,6 +211,8 @@ def _show(snapshot: Snapshot) -> None:
         ("replays", ", ".join(snapshot.replays)),
         ("revokes", ", ".join(snapshot.revokes)),
         ("holds again", snapshot.restores),
+        ("holds", ", ".join(snapshot.holds)),
+        ("removed by gc", moment(snapshot.removed_at)),
         ("asked by", snapshot.by),
         (
             "rows",

@@ -6,8 +6,9 @@ What belongs here: the base class and field types that several parts share. What
 from __future__ import annotations
 
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 _PYTHON_NAME = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
 _CRON = r"^(@(hourly|daily|midnight|weekly|monthly|yearly|annually)|[\d*/,\-]+( +[\dA-Za-z*/,\-]+){4})$"
@@ -23,6 +24,14 @@ def _one_or_many(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
+def _zone_exists(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (KeyError, ValueError, OSError):
+        raise ValueError(f"no time zone is called {value!r}; `Europe/Paris` is an example") from None
+    return value
+
+
 Names = Annotated[
     tuple[str, ...],
     BeforeValidator(_one_or_many),
@@ -33,3 +42,5 @@ PythonName = Annotated[str, Field(pattern=_PYTHON_NAME)]
 """``module:function``"""
 Cron = Annotated[str, Field(pattern=_CRON)]
 """A cron line of five fields, or one of the ``@`` words."""
+Zone = Annotated[str, AfterValidator(_zone_exists)]
+"""A time zone by its name."""

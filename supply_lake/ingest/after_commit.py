@@ -19,7 +19,7 @@ from supply_lake.ingest.stores import Stores
 from supply_lake.quality.live_rows import Bounds, read
 from supply_lake.quality.measures import Measure, Value, by_date, from_text, to_text
 from supply_lake.snapshots.key_filter import may_hold
-from supply_lake.snapshots.records import Snapshot, Status
+from supply_lake.snapshots.records import Batch, DataFile, Kind, Snapshot, Status
 
 
 class AfterCommit:
@@ -75,14 +75,23 @@ class AfterCommit:
 
     def recent(self, rule: str, most: int) -> list[Value]:
         """What a rule observed of the newest published batches, at most so many, the newest last."""
-        batches = self._stores.metadata.batches(self._spec.name, most, status=Status.COMMITTED)
         return [
             one.observed
-            for batch in reversed(batches)
+            for batch in reversed(self._newest(most))
             if not any(snapshot.revoked_by for snapshot in batch.snapshots)
             for one in batch.quality
             if one.rule == rule and one.observed is not None
         ]
+
+    def _newest(self, most: int) -> list[Batch]:
+        """The newest published batches. Compactions are passed over: they judge nothing."""
+        asked = most
+        while True:
+            batches = self._stores.metadata.batches(self._spec.name, asked, status=Status.COMMITTED)
+            judging = [one for one in batches if one.kind is not Kind.COMPACT]
+            if len(judging) >= most or len(batches) < asked:
+                return judging[:most]
+            asked *= 2
 
     def measures(self, date: dt.date) -> dict[str, str]:
         """The figures of the rows that the commit writes for a date, as its snapshot's record keeps them."""
@@ -133,7 +142,7 @@ class AfterCommit:
 
     def parts(self, snapshots: Iterable[Snapshot]) -> list[LivePart]:
         """The files of snapshots, to be read."""
-        return [live_part(self._stores, snapshot, file.path) for snapshot in snapshots for file in snapshot.files]
+        return [live_part(self._stores, snapshot, file) for snapshot in snapshots for file in snapshot.files]
 
     # --- snapshots
 
@@ -151,6 +160,6 @@ class AfterCommit:
         return self._live[date]
 
 
-def live_part(stores: Stores, snapshot: Snapshot, path: str) -> LivePart:
+def live_part(stores: Stores, snapshot: Snapshot, file: DataFile) -> LivePart:
     """One file of a snapshot, to be read."""
-    return LivePart(snapshot.partition, snapshot.id, partial(stores.lake.read, path))
+    return LivePart(snapshot.partition, snapshot.id, partial(stores.lake.read_own, file.path, file.bytes))

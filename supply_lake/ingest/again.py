@@ -70,6 +70,23 @@ class Records:
             found.setdefault(one.batch_id, []).append(one)
         return found
 
+    @cached_property
+    def holders(self) -> dict[str, Snapshot]:
+        """Of every snapshot whose rows are live, the live one that holds them: itself, or what was written of it since."""
+        live = [one for one in self.snapshots if one.live]
+        return {held: one for one in live for held in one.held} | {one.id: one for one in live}
+
+    def lineage(self, snapshot_id: str) -> set[str]:
+        """The ids that rows of a snapshot may name as the one that published them: its own, and those it carried on."""
+        found: set[str] = set()
+        todo = [snapshot_id]
+        while todo:
+            one = self.by_id[todo.pop()]
+            if one.id not in found:
+                found.add(one.id)
+                todo += one.supersedes if one.held == (one.id,) else one.held
+        return found
+
     def delivery(self, batch_id: str) -> Delivery:
         """The delivery of the rows that a batch first took in."""
         sources = max((one.sources for one in self.by_batch.get(batch_id, ())), key=len, default=())
@@ -99,6 +116,6 @@ def kept_frames(rejects: ObjectStore, snapshots: Iterable[Snapshot]) -> Iterator
     """The rejects of these snapshots, frame by frame."""
     for snapshot in snapshots:
         for file in snapshot.rejects:
-            with rejects.read(file.path) as stream:
+            with rejects.read_own(file.path, file.bytes) as stream:
                 for batch in pq.ParquetFile(stream).iter_batches(ROWS_AT_ONCE):
                     yield pl.DataFrame(batch)

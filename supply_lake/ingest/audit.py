@@ -117,7 +117,7 @@ class Audit:
 
         def theirs(bounds: Bounds) -> list[LivePart]:
             near = [one for one in live if may_hold(one, bounds)]
-            return [live_part(self._stores, snapshot, file.path) for snapshot in near for file in snapshot.files]
+            return [live_part(self._stores, snapshot, file) for snapshot in near for file in snapshot.files]
 
         found = orphans(rows, theirs, reference.pairs, types)
         verdict = self._of_rows(rule, found.height, _first(found, rows, self._staged), commits=((other.name, commit),))

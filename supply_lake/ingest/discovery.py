@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 
 from supply_lake.ingest.stores import Stores
 from supply_lake.landing.discovery import Discovery, discover, reconsider
-from supply_lake.landing.events import from_events
 from supply_lake.landing.ledger import ObjectState
 from supply_lake.landing.rules import Rules, own_prefixes
 from supply_lake.landing.settling import Settling
@@ -39,24 +38,26 @@ def tick(
     *,
     prefixes: Sequence[str] | None = None,
     full: bool = False,
+    anew: bool = False,
     clock: Callable[[], float] = time.time,
 ) -> TickReport:
     """Look once.
 
     :param prefixes: the folders to list; the hot ones when left out
     :param full: list everything instead
+    :param anew: compare every object with the ledger, also in folders that look as they did
     :param clock: seconds since 1970, by which a file has lain still long enough to be read
     :raises StoreUnavailable: landing or the metadata store does not answer
     """
     now = now or dt.datetime.now(dt.UTC)
     settings, metadata, landing = stores.settings, stores.metadata, stores.landing
-    rules = _rules(stores)
+    rules = rules_of(stores)
     where = EVERYTHING if full else tuple(prefixes or hot_prefixes(stores.registry.values(), now.date(), settings.hot_days))
     found = discover(
         listing(landing, where),
         metadata.known,
         rules,
-        metadata.prefix_fingerprints(),
+        {} if anew else metadata.prefix_fingerprints(),
         now,
         unsettled=Settling(landing, settings.settle_seconds, clock) if landing.is_local else None,
         prefixes=where,
@@ -73,20 +74,8 @@ def _unlisted(stores: Stores) -> dict[str, str]:
     return {key: why.format(reason) for key, reason in stores.landing.unlisted.items()}
 
 
-def enter(stores: Stores, keys: Sequence[str]) -> None:
-    """Enter objects that are known to be whole, without looking for them.
-
-    :param keys: under which objects were just put, each in one write
-    """
-    metadata = stores.metadata
-    delivered = from_events(
-        dict.fromkeys(keys, 1), stores.landing.head, _rules(stores), metadata.prefix_fingerprints(), dt.datetime.now(dt.UTC)
-    )
-    metadata.set_prefix_fingerprints(delivered.fingerprints)
-    metadata.register(delivered.entries, listed=True)
-
-
-def _rules(stores: Stores) -> Rules:
+def rules_of(stores: Stores) -> Rules:
+    """The rules of the lake's datasets, which pass over what the lake itself writes."""
     settings = stores.settings
     own = own_prefixes(stores.landing.location, (settings.lake, settings.rejects, str(settings.scratch)))
     return Rules(stores.registry.values(), own)

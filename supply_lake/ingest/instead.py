@@ -61,11 +61,12 @@ class Writer:
 
     def _copy(self, origin: Snapshot) -> Snapshot:
         """A snapshot of its own with the same rows: every snapshot owns its files."""
+        _require_files(origin)
         blank = self.blank(origin.partition)
         files = []
         for number, file in enumerate(origin.files):
             path = part_path(self.spec.name, origin.partition, blank.id, number)
-            with self._read(file.path) as stream:
+            with self._read(file) as stream:
                 self.lake.put(path, stream)
             files.append(replace(file, path=path))
             self.written.append(files[-1])
@@ -77,6 +78,8 @@ class Writer:
             schema_version=origin.schema_version,
             measures=origin.measures,
             restores=origin.restores or origin.id,
+            holds=origin.holds,
+            rows_at=origin.rows_at,
             delivered_in=origin.delivery,
             mode=origin.mode,
         )
@@ -110,16 +113,19 @@ class Writer:
     def _before(self, snapshot_id: str) -> list[LivePart]:
         """What the commit of a snapshot superseded: a key may have come from another date."""
         number = self.records.by_id[snapshot_id].commit
-        return self._parts([one for one in self.records.snapshots if one.superseded_by == number])
+        before = [one for one in self.records.snapshots if one.superseded_by == number]
+        for one in before:
+            _require_files(one)
+        return self._parts(before)
 
     def _parts(self, snapshots: Sequence[Snapshot]) -> list[LivePart]:
-        return [LivePart(one.partition, one.id, partial(self._read, file.path)) for one in snapshots for file in one.files]
+        return [LivePart(one.partition, one.id, partial(self._read, file)) for one in snapshots for file in one.files]
 
     # --- files
 
-    def _read(self, path: str) -> BinaryIO:
+    def _read(self, file: DataFile) -> BinaryIO:
         try:
-            return self.lake.read(path)
+            return self.lake.read_own(file.path, file.bytes)
         except ObjectGone as gone:
             raise NotRevocable(f"what was live before cannot come back: {gone}") from gone
 
@@ -130,4 +136,16 @@ class Writer:
             bytes=sum(file.bytes for file in files),
             files=tuple(files),
             location=self.lake.uri(snapshot_dir(self.spec.name, blank.partition, blank.id)),
+        )
+
+
+def _require_files(snapshot: Snapshot) -> None:
+    """Make sure that ``gc`` left the snapshot's files.
+
+    :raises NotRevocable: it did not
+    """
+    if snapshot.removed_at is not None:
+        raise NotRevocable(
+            f"what was live before cannot come back: gc removed the files of snapshot {snapshot.id} on "
+            f"{snapshot.removed_at:%Y-%m-%d}"
         )

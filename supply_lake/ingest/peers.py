@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from supply_lake.curate.curate import Settled, Staged
 from supply_lake.datasets.spec import DatasetSpec, KeyScope, Mode
 from supply_lake.ingest.again import Again
+from supply_lake.ingest.regroup import take_delivery_apart
 from supply_lake.ingest.stores import Stores
 from supply_lake.snapshots.key_filter import candidates
 from supply_lake.snapshots.records import Kind, Snapshot
@@ -53,8 +54,10 @@ def peers(stores: Stores, spec: DatasetSpec, staged: Staged, kind: Kind, again: 
         return Peers()
     if spec.mode is Mode.REPLACE:
         return _replace(stores, spec, staged, again)
+    if not again.rehearsal:
+        take_delivery_apart(stores, spec, again.delivery.batch)
     if kind is Kind.RECURATE:
-        return Peers(replaced=again.supersedes)
+        return Peers(replaced=tuple(sorted(_instead_of(stores.metadata.live(spec.name), again))))
     if spec.dedupe_by == "none":
         return Peers()
     return Peers(merged=tuple(one for one in _live(stores, spec, staged) if one.delivery == again.delivery.batch), adds=True)
@@ -62,6 +65,11 @@ def peers(stores: Stores, spec: DatasetSpec, staged: Staged, kind: Kind, again: 
 
 def _live(stores: Stores, spec: DatasetSpec, staged: Staged) -> list[Snapshot]:
     return [one for date in staged.dates for one in stores.metadata.live(spec.name, partition=date)]
+
+
+def _instead_of(live: Sequence[Snapshot], again: Again) -> set[str]:
+    """The live snapshots that hold what the batch takes the place of; a compaction may have written them meanwhile."""
+    return {one.id for one in live if not {one.id, *one.held}.isdisjoint(again.supersedes)}
 
 
 def _guarded(live: Sequence[Snapshot], dates: Sequence[dt.date]) -> tuple[tuple[dt.date, tuple[str, ...]], ...]:
@@ -87,6 +95,7 @@ def _replace(stores: Stores, spec: DatasetSpec, staged: Staged, again: Again) ->
     if later:
         date, its = later[0].partition, later[0].id
         return Peers(refusal=f"a later delivery of {date} is live (snapshot {its}), and `mode: replace` keeps the last one")
-    joined = tuple(one for one in live if one.delivery == own and one.id not in again.supersedes)
-    replaced = {one.id for one in live if one not in joined} | set(again.supersedes)
+    instead = _instead_of(stores.metadata.live(spec.name), again) if again.supersedes else set()
+    joined = tuple(one for one in live if one.delivery == own and one.id not in instead)
+    replaced = {one.id for one in live if one not in joined} | instead
     return Peers(merged=joined, replaced=tuple(sorted(replaced)), guarded=_guarded(live, staged.dates))

@@ -276,7 +276,7 @@ class _Base:
     def settle(self, barred: Barred) -> Settled:
         """The batch against these live rows, without barred ones."""
         return self.staged.settle(
-            [live_part(self.stores, snapshot, file.path) for snapshot in self.met.merged for file in snapshot.files],
+            [live_part(self.stores, snapshot, file) for snapshot in self.met.merged for file in snapshot.files],
             self.version.schema if self.version else None,
             barred,
             delivery=self.work.again.delivery if self.work.again else None,

@@ -16,6 +16,7 @@ from supply_lake.datasets.spec import DatasetSpec, Mode
 from supply_lake.errors import ObjectChanged
 from supply_lake.ingest.again import Again, Records, in_landing
 from supply_lake.ingest.publish import run_batch
+from supply_lake.ingest.regroup import take_delivery_apart
 from supply_lake.ingest.replay import Unit, empty_units, take_up, try_set_aside, units
 from supply_lake.ingest.stores import Stores
 from supply_lake.ingest.work import Work
@@ -70,7 +71,9 @@ class _Date:
         for delivery in self._deliveries(records):
             objects = self._objects(records, delivery)
             if objects is not None:
-                live = tuple(one.id for one in records.snapshots if one.live and one.delivery == delivery)
+                if self.spec.mode is not Mode.UPSERT:
+                    take_delivery_apart(self.stores, self.spec, delivery, run_id=self.run_id)
+                live = tuple(one.id for one in self._records().snapshots if one.live and one.delivery == delivery)
                 again = Again(records.delivery(delivery), supersedes=live)
                 work = Work(self.spec, self.date, objects, run_id=self.run_id, kind=Kind.RECURATE, again=again)
                 self.dealt_with.add(delivery)
@@ -81,7 +84,9 @@ class _Date:
         found = {
             one.delivery
             for one in records.snapshots
-            if one.landing_date == self.date and (one.live or (self.spec.mode is Mode.UPSERT and _is_published(one)))
+            if one.landing_date == self.date
+            and one.kind is not Kind.COMPACT
+            and (one.id in records.holders or (self.spec.mode is Mode.UPSERT and _is_published(one)))
         }
         return sorted(found - self.dealt_with)
 
@@ -112,7 +117,7 @@ class _Date:
     def _rest(self) -> Iterator[Batch]:
         """Rejected rows of what could not be read again, or is carried on by others."""
         records = self._records()
-        live = {one.delivery for one in records.snapshots if one.live}
+        live = {records.by_id[one].delivery for one in records.holders}
         for unit in self._units(units(self.stores, records)):
             if not unit.together and (self.spec.mode is Mode.UPSERT or unit.delivery in live):
                 batch = take_up(self.stores, self.spec, records, unit, run_id=self.run_id).batch
@@ -121,4 +126,5 @@ class _Date:
 
 
 def _is_published(snapshot: Snapshot) -> bool:
-    return snapshot.commit is not None and snapshot.kind is not Kind.REVOKE and snapshot.revoked_by is None
+    brings_rows = snapshot.kind not in (Kind.REVOKE, Kind.COMPACT)
+    return snapshot.commit is not None and brings_rows and snapshot.revoked_by is None

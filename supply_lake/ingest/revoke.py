@@ -12,6 +12,8 @@ Earlier commits read as before. What is live instead depends on how the snapshot
 replay, re-curation    what it had taken the place of; the rows that it took up stand as rejected again, as before it
 revocation             what it took out: so a revocation is taken back
 =====================  ==================================================================================================
+
+Rows that a compaction put together with others are first given a snapshot of their own again (``regroup``).
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from supply_lake.datasets.spec import DatasetSpec, Mode
 from supply_lake.errors import CommitConflict, NotRevocable, UsageError
 from supply_lake.ingest.again import Records
 from supply_lake.ingest.instead import Instead, Writer
+from supply_lake.ingest.regroup import take_apart
 from supply_lake.ingest.stores import Stores
 from supply_lake.landing.ledger import LedgerEntry, ObjectState
 from supply_lake.snapshots.records import Batch, Kind, Rows, Snapshot, Status
@@ -52,6 +55,10 @@ def revoke(stores: Stores, snapshot_id: str, *, why: str, by: str = "", run_id: 
     spec = stores.registry.get(stores.metadata.snapshot(snapshot_id).dataset)
     for _ in range(COMMIT_TRIES):
         revocation = _Revocation(stores, spec, snapshot_id, why=why, by=by or getpass.getuser(), run_id=run_id)
+        revocation.refuse()
+        if company := revocation.in_company():
+            take_apart(stores, spec, company, why=f"to revoke snapshot {snapshot_id}: {why}", run_id=run_id, by=by)
+            continue
         try:
             return revocation.run()
         except CommitConflict:
@@ -77,7 +84,10 @@ class _Revocation:
         self._writer = Writer(stores.lake, spec, self.records, self._blank)
 
     def run(self) -> Batch:
-        self._refuse()
+        """Write what is live instead, and commit.
+
+        :raises CommitConflict: another writer committed meanwhile
+        """
         instead = list(self._instead())
         notes = (*self._beside(), *(self._losers() if self._by_rows else ()))
         snapshots = tuple(replace(one.snapshot, notes=notes) for one in instead)
@@ -105,7 +115,21 @@ class _Revocation:
             return [self.asked]
         return [one for one in self.records.by_batch[self.asked.batch_id] if one.commit is not None]
 
-    def _refuse(self) -> None:
+    def in_company(self) -> list[str]:
+        """Those of the snapshots that go whose rows a compaction put into one snapshot with rows that stay."""
+        ids = () if self._by_rows else (held for one in self.revoked for held in one.held)
+        return [one for one in ids if (holder := self.records.holders.get(one)) and len(holder.holds) > 1]
+
+    def refuse(self) -> None:
+        """Make sure that it may be revoked, as far as records tell.
+
+        :raises NotRevocable: it may not
+        """
+        if self.asked.kind is Kind.COMPACT:
+            raise NotRevocable(
+                f"{self.name} was written by a compaction and brought no row; revoke the snapshot that brought the rows: "
+                f"{', '.join(self.asked.holds[:5])}{' …' if len(self.asked.holds) > 5 else ''}"
+            )
         if self.asked.commit is None:
             raise NotRevocable(f"{self.name} is {self.asked.status}; it was never published, so there is nothing to revoke")
         if self.asked.revoked_by is not None:
@@ -138,7 +162,7 @@ class _Revocation:
 
     def _live_for(self, ids: set[str]) -> list[Snapshot]:
         """The live snapshots that hold the rows of these: they themselves, or what restored them."""
-        return [one for one in self.records.snapshots if one.live and (one.id in ids or one.restores in ids)]
+        return list({one.id: one for held in sorted(ids) if (one := self.records.holders.get(held))}.values())
 
     def _instead(self) -> Iterator[Instead]:
         if self._by_rows:
@@ -157,17 +181,28 @@ class _Revocation:
 
     def _taken_back(self) -> Iterator[Instead]:
         """A revocation is revoked: what it superseded is live again, all of it or nothing."""
+        going = []
         for one in self.revoked:
-            if one.files and not one.live:
-                raise self._not_live(one)
-            if not one.files and one.mode != Mode.APPEND:
+            if one.files:
+                going.append(self._now(one))
+            elif one.mode != Mode.APPEND:
                 self._refuse_rows_beside(one)
         before = [self.records.by_id[one] for revocation in self.revoked for one in revocation.supersedes]
-        return self._writer.restored([one for one in self.revoked if one.live], [one for one in before if one.files])
+        return self._writer.restored(going, [one for one in before if one.files])
+
+    def _now(self, revocation: Snapshot) -> Snapshot:
+        """The live snapshot that has what a revocation brought back: its own, or what a compaction made of it."""
+        if revocation.live:
+            return revocation
+        holder = self.records.holders.get(revocation.held[0])
+        if holder is None or holder.kind is not Kind.COMPACT or holder.held != revocation.held:
+            raise self._not_live(revocation)
+        return holder
 
     def _refuse_rows_beside(self, revocation: Snapshot) -> None:
         """What comes back to an empty date must not stand beside rows that came to it since."""
-        here = [one for one in self.records.snapshots if one.live and one.partition == revocation.partition]
+        here = [self.records.by_id[one] for one in sorted(self.records.holders)]
+        here = [one for one in here if one.partition == revocation.partition and one.kind is not Kind.COMPACT]
         later = [one for one in here if one.id not in self._ids]
         if later:
             raise NotRevocable(
@@ -198,14 +233,15 @@ class _Revocation:
             for one in todo.pop().supersedes:
                 before = self.records.by_id[one]
                 if one not in found and before.delivery == snapshot.delivery:
-                    found.add(one)
+                    found |= {one, *before.held}
                     todo.append(before)
         return found
 
     def _beside(self) -> Iterator[str]:
         """Rows of the same delivery that replays published stay."""
         for one in self.records.snapshots:
-            if one.live and one.kind is Kind.REPLAY and one.delivery == self.asked.delivery and one.id not in self._ids:
+            is_live = one.id in self.records.holders and one.id not in self._ids
+            if is_live and one.kind is Kind.REPLAY and one.delivery == self.asked.delivery:
                 yield f"snapshot {one.id} holds rows of the same files that a replay published; they stay until it is revoked"
 
     def _losers(self) -> tuple[str, ...]:

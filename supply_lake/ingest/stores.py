@@ -37,10 +37,10 @@ class Stores:
         return Stores(
             settings=settings,
             registry=load_registry(settings.datasets),
-            landing=ObjectStore.open(settings.landing),
-            lake=ObjectStore.open(settings.lake),
-            rejects=ObjectStore.open(settings.rejects),
-            metadata=SqlStore.open(settings.metadata),
+            landing=ObjectStore.open(settings.landing, settings.encryption),
+            lake=ObjectStore.open(settings.lake, settings.encryption),
+            rejects=ObjectStore.open(settings.rejects, settings.encryption),
+            metadata=open_metadata(settings),
         )
 
     def close(self) -> None:
@@ -52,3 +52,12 @@ class Stores:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+
+def open_metadata(settings: Settings) -> MetadataStore:
+    """The metadata store alone; its tables are made if they are not there.
+
+    :raises SettingsError: the URL cannot be used
+    :raises StoreUnavailable: it does not answer
+    """
+    return SqlStore.open(settings.metadata)

@@ -20,7 +20,7 @@ class ObjectState(StrEnum):
     SET_ASIDE = "set_aside"  # its attempts are used up; a person has to look
     IGNORED = "ignored"  # no data file: folder marker, `_SUCCESS`, temporary name
     REFUSED = "refused"  # looks like data but cannot be placed: no dataset, no such date
-    REPLACED = "replaced"  # other bytes came under its key before it was read
+    REPLACED = "replaced"  # other bytes came under its key, or it was deleted, before it was read
     REVOKED = "revoked"  # a person revoked what it published; it is not published again
 
 

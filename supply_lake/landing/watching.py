@@ -17,6 +17,7 @@ from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.storage.object_store import ObjectStore
 
 EVERYTHING = ("",)
+FULL_SECONDS = 60.0
 _DAY = dt.timedelta(days=1)
 
 
@@ -53,7 +54,12 @@ class Watch:
     """
 
     def __init__(
-        self, store: ObjectStore, hot: Callable[[], Sequence[str]], *, full_seconds: float = 60.0, poll_seconds: float = 2.0
+        self,
+        store: ObjectStore,
+        hot: Callable[[], Sequence[str]],
+        *,
+        full_seconds: float = FULL_SECONDS,
+        poll_seconds: float = 2.0,
     ) -> None:
         self._store = store
         self._hot = hot

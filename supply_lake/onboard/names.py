@@ -43,6 +43,8 @@ _KINDS = {
 }  # fmt: skip
 _DATES = {"date", "dt", "day", "datum", "fecha", "jour"}
 _CHANGES = {"updated", "update", "modified", "changed", "edited", "lastmodified", "refreshed", "asof", "rowversion"}
+# As databases write names that had capitals once.
+_CHANGES_IN_ONE_WORD = re.compile(r"(last)?(updated?|modified|changed?|edited|refreshed)(at|on|date|time|timestamp|ts|utc)")
 
 
 def tokens(name: str) -> list[str]:
@@ -119,7 +121,8 @@ def says_date(name: str) -> bool:
 def says_change(name: str) -> bool:
     """Whether the name speaks of the time of the last change."""
     words = tokens(name)
-    return bool(_CHANGES & set(words)) or words[:2] == ["as", "of"]
+    in_one_word = any(_CHANGES_IN_ONE_WORD.fullmatch(word) for word in words)
+    return in_one_word or bool(_CHANGES & set(words)) or words[:2] == ["as", "of"]
 
 
 def says_flag(name: str) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from supply_lake.datasets.quality import Rule, Severity
-from supply_lake.quality.live_rows import found, hashes
+from supply_lake.quality.live_rows import hashes
 from supply_lake.quality.verdict import Verdict
 
 
@@ -21,11 +21,10 @@ def repeated(rows: np.ndarray, others: Iterable[pl.DataFrame]) -> int:
     """How many of the rows, given by their hashes, are among the others."""
     distinct, times = np.unique(rows, return_counts=True)
     seen = np.zeros(len(distinct), bool)
-    for frame in others:
-        there = np.unique(hashes(frame)) if frame.height else np.empty(0, np.uint64)
-        seen |= found(there, distinct)
-        if seen.all():
-            break
+    for frame in others if len(distinct) else ():
+        there = np.sort(hashes(frame)) if frame.height else np.empty(0, np.uint64)  # in order, they are found much faster
+        at = np.minimum(np.searchsorted(distinct, there), len(distinct) - 1)
+        seen[at[distinct[at] == there]] = True
     return int(times[seen].sum())
 
 

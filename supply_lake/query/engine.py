@@ -1,146 +1,136 @@
 """SQL over the lake: bind the tables that a query names, wall the engine in, run it, stream the answer.
 
-What belongs here: the sequence, and the life of one query. What does not: its parts (``statement``, ``live_set``, ``tables``,
-``sandbox``). Nothing is kept between queries: each gets a database of its own, in memory, and sees one commit of each dataset.
+What belongs here: the sequence, and the life of one query. What does not: its parts (``statement``, ``view``, ``pruning``,
+``tables``, ``sandbox``, ``worker``). Nothing is kept between queries: each gets a database of its own, in memory, and sees one
+commit of each dataset.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from functools import partial
 
 import duckdb
 import pyarrow as pa
 
 from supply_lake.datasets.sql import identifier
+from supply_lake.errors import QueryError
 from supply_lake.ingest.stores import Stores
-from supply_lake.query import sandbox
-from supply_lake.query.live_set import LiveSet, live_set
-from supply_lake.query.relations import Relations
-from supply_lake.query.statement import check
-from supply_lake.query.tables import rejects_view, rows_views
-from supply_lake.snapshots.standing import Rejects, standing_rejects
-from supply_lake.snapshots.store import MetadataStore
+from supply_lake.query import pruning, sandbox
+from supply_lake.query.answer import Answer
+from supply_lake.query.binding import KINDS, Binding
+from supply_lake.query.statement import Named, Statement, check
+from supply_lake.query.versions import MARK
+from supply_lake.query.view import View
+from supply_lake.query.worker import Worker
 from supply_lake.storage.scratch import scratch_folder
 
 BATCH_ROWS = 65_536
-T = TypeVar("T")
-
-
-class Worker:
-    """The thread that DuckDB works in. While it works DuckDB may answer to no signal; the thread that waits for it does."""
-
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        self._connection = connection
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="query")
-
-    def run(self, work: Callable[[], T]) -> T:
-        """Have the work done. If waiting for it is broken off, by Ctrl-C for one, the query is given up."""
-        future = self._pool.submit(work)
-        try:
-            return future.result()
-        except BaseException:
-            while not future.done():
-                self._connection.interrupt()  # in vain if the work is between two queries, so again
-                wait([future], timeout=0.1)
-            raise
-
-    def close(self) -> None:
-        """End the thread."""
-        self._pool.shutdown()
-
-
-class Answer:
-    """The answer to one query, as a stream. Closing it gives up the engine behind it."""
-
-    def __init__(self, reader: pa.RecordBatchReader, tables: Collection[str], worker: Worker) -> None:
-        self._reader = reader
-        self._worker = worker
-        self._tables = list(tables)
-        self.schema: pa.Schema = reader.schema
-
-    def batches(self) -> Iterator[pa.RecordBatch]:
-        """The rows, in batches.
-
-        :raises QueryError: the query fails on the way
-        """
-        with _told(self._tables):
-            while (batch := self._worker.run(lambda: next(self._reader, None))) is not None:
-                yield batch
-
-    def table(self) -> pa.Table:
-        """All rows at once."""
-        return pa.Table.from_batches(self.batches(), self.schema)
 
 
 @dataclass(frozen=True, slots=True)
-class View:
-    """What each dataset is read at. ``rows`` and ``rejects`` are asked only for datasets that a query names."""
+class Limits:
+    """What one query may take.
 
-    rows: Callable[[str], LiveSet]
-    rejects: Callable[[str], Sequence[Rejects]]
+    :param seconds: of work, not of waiting for whoever takes the rows; by default ``SUPPLY_LAKE_QUERY_SECONDS``
+    :param bytes: of the files that it may read, known before it runs; a query past it is refused
+    :param datasets: the only ones that it sees
+    """
 
-    @staticmethod
-    def of(metadata: MetadataStore, **at: Any) -> View:
-        """The view at a commit or a time; ``at`` is as in ``live_set``."""
-        chosen: dict[str, LiveSet] = {}
+    seconds: float | None = None
+    bytes: int | None = None
+    datasets: Collection[str] | None = None
 
-        def rows(name: str) -> LiveSet:
-            return chosen.setdefault(name, live_set(metadata, name, **at))
 
-        def rejects(name: str) -> Sequence[Rejects]:
-            return standing_rejects(metadata.snapshots(name), rows(name).commit if any(at.values()) else None)
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A database of one query's own, and what it takes to work with it."""
 
-        return View(rows, rejects)
+    connection: duckdb.DuckDBPyConnection
+    worker: Worker
+    told: Callable[[], AbstractContextManager[None]]
 
 
 @contextmanager
-def run(stores: Stores, sql: str, view: View | None = None) -> Iterator[Answer]:
+def run(
+    stores: Stores,
+    sql: str,
+    view: View | None = None,
+    limits: Limits | None = None,
+    started: Callable[[Worker], None] | None = None,
+) -> Iterator[Answer]:
     """Run one query over the datasets of a lake.
 
     :param view: by default the newest commit of each dataset
+    :param started: called before anything else with what cancels the query; an answer comes with its first rows only
     :raises QueryError: the SQL cannot be read, names what is not there, may not run, or fails
     """
-    names = list(stores.registry)
+    limits = limits or Limits()
+    view = view or View.newest(stores.metadata)
+    names = [one for one in stores.registry if limits.datasets is None or one in limits.datasets]
+    with opened(stores, names, limits.seconds) as engine:
+        if started is not None:
+            started(engine.worker)
+        binding = Binding(engine.connection, stores, view)
+        with engine.told():
+            reader = engine.worker.run(lambda: _begin(engine.connection, binding, sql, names, limits))
+        yield Answer(reader, engine.worker, engine.told, binding.files)
+
+
+@contextmanager
+def opened(stores: Stores, names: Collection[str], seconds: float | None = None) -> Iterator[Engine]:
+    """An engine for the length of the block; what it spills lies in a folder of its own.
+
+    :param names: the datasets that a message names
+    """
     settings = stores.settings
     with scratch_folder(settings.scratch, f"query-{uuid.uuid4().hex}") as scratch:
         connection = sandbox.connect(memory_bytes=settings.memory_bytes, threads=settings.threads, temp_directory=scratch)
-        worker = Worker(connection)
+        worker = Worker(connection, settings.query_seconds if seconds is None else seconds)
         try:
-            with _told(names):
-                reader = worker.run(lambda: _begin(connection, stores, sql, view or View.of(stores.metadata)))
-            yield Answer(reader, names, worker)
+            yield Engine(connection, worker, partial(_told, names))
         finally:
             worker.close()
             connection.close()
 
 
-def _begin(connection: duckdb.DuckDBPyConnection, stores: Stores, sql: str, view: View) -> pa.RecordBatchReader:
-    statement = check(connection, sql)
-    _bind(connection, stores, statement.tables, view)
+def _begin(
+    connection: duckdb.DuckDBPyConnection, binding: Binding, sql: str, names: Collection[str], limits: Limits
+) -> pa.RecordBatchReader:
+    known = frozenset(f"{name}{kind}".lower() for name in names for kind in KINDS)
+    statement = check(connection, sql, known, names)
+    _bind(connection, binding, statement, names)
+    read = sum(binding.files.values())
+    if limits.bytes is not None and read > limits.bytes:
+        raise QueryError(
+            f"the query may read {read:,} bytes of files, more than the {limits.bytes:,} that it is allowed; "
+            "narrow it by date or by a column's value"
+        )
+    sandbox.lock(connection, binding.local_files)
     return connection.execute(statement.sql).to_arrow_reader(BATCH_ROWS)
 
 
-def _bind(connection: duckdb.DuckDBPyConnection, stores: Stores, named: frozenset[str] | None, view: View) -> None:
-    """Make the views of the datasets that are named; of all when it cannot be told."""
-    relations = Relations(connection)
-    views: dict[str, str] = {}
-    for name, spec in stores.registry.items():
-        if named is None or name in named or f"{name}__rows" in named:
-            views |= rows_views(connection, relations, stores.lake, spec, view.rows(name))
-        if named is None or f"{name}__rejects" in named:
-            views |= rejects_view(relations, stores.rejects, spec, view.rejects(name))
-    for one, select in views.items():
-        connection.execute(f"CREATE VIEW {identifier(one)} AS {select}")
-    sandbox.lock(connection, relations.local_files)
+def _bind(connection: duckdb.DuckDBPyConnection, binding: Binding, statement: Statement, names: Collection[str]) -> None:
+    """Make the views of the tables that are named; of all when it cannot be told."""
+    conditions = dict(pruning.prunable(statement))
+    wanted = set(statement.tables)
+    if statement.all_tables:
+        wanted |= {Named(f"{name}{kind}".lower()) for name in names if binding.sees(name) for kind in KINDS}
+    for named in sorted(wanted):
+        select = binding.select(named, conditions.get(named, ()))
+        schema = ""
+        if named.version:
+            schema = identifier(MARK + named.version)
+            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+            schema += "."
+        connection.execute(f"CREATE VIEW {schema}{identifier(named.table)} AS {select}")
 
 
 @contextmanager
-def _told(tables: list[str]) -> Iterator[None]:
+def _told(tables: Collection[str]) -> Iterator[None]:
     """Errors of the engine become one sentence."""
     try:
         yield

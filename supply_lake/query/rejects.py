@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from supply_lake.datasets.sql import identifier
 from supply_lake.query.relations import quoted
 
 FIELDS = 'source, line, "column", "value", reason, raw, outcome, snapshot_id'
@@ -72,13 +71,19 @@ class Which:
         return " AND ".join(parts) or "true"
 
 
-def reasons_sql(name: str, which: Which, *, limit: int | None = None, offset: int = 0) -> str:
-    """One row per reason, by snapshot, source and line."""
-    sql = _ROWS.format(fields=FIELDS, view=identifier(f"{name}__rejects"), where=which.condition)
+def reasons_sql(table: str, which: Which, *, limit: int | None = None, offset: int = 0) -> str:
+    """One row per reason, by snapshot, source and line.
+
+    :param table: of rejects, as SQL
+    """
+    sql = _ROWS.format(fields=FIELDS, view=table, where=which.condition)
     return sql + (f" LIMIT {limit}" if limit is not None else "") + (f" OFFSET {offset}" if offset else "")
 
 
-def summary_sql(name: str, which: Which, by: By) -> str:
-    """One row per rule or per source object, the most rows first."""
-    with_rule = _WITH_RULE.format(rows=reasons_sql(name, which))
+def summary_sql(table: str, which: Which, by: By) -> str:
+    """One row per rule or per source object, the most rows first.
+
+    :param table: of rejects, as SQL
+    """
+    with_rule = _WITH_RULE.format(rows=reasons_sql(table, which))
     return (_BY_RULE if by == "rule" else _BY_SOURCE).format(with_rule=with_rule)

@@ -40,15 +40,17 @@ class LakeFile:
 
 
 class Relations:
-    """Makes relations on one connection, and remembers which files of this machine they read."""
+    """Makes relations on one connection, and remembers which files they may read, and which of them are of this machine."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        self._connection = connection
+        self.connection = connection
         self._registered = 0
         self.local_files: list[str] = []
+        self.files: dict[str, int] = {}
 
     def over(self, store: ObjectStore, files: Sequence[LakeFile]) -> str:
         """A FROM item that reads files of one schema, at least one."""
+        self.files |= {store.uri(file.path): file.bytes for file in files}
         if store.is_local and not _GLOB_CHARACTERS & set(store.location):
             return self._by_duckdb(store, files)
         return self._by_pyarrow(store, files)
@@ -65,7 +67,7 @@ class Relations:
     def _by_pyarrow(self, store: ObjectStore, files: Sequence[LakeFile]) -> str:
         name = f"_files_{self._registered}"
         self._registered += 1
-        self._connection.register(name, dataset_over(store, files))
+        self.connection.register(name, dataset_over(store, files))
         return name
 
 

@@ -6,7 +6,7 @@ What belongs here: opening, locking, and translating errors. What does not: whic
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import duckdb
@@ -21,7 +21,7 @@ _PREFIX = re.compile(r"^(?:\w+ )+?Error: ")
 
 
 def connect(*, memory_bytes: int, threads: int, temp_directory: Path) -> duckdb.DuckDBPyConnection:
-    """An in-memory database that knows no Python variable and no extension but the ones built in.
+    """An in-memory database that tells time in UTC, and knows no Python variable and no extension but the ones built in.
 
     :param threads: 0 takes one for every processor
     :param temp_directory: where it may spill; of this connection alone, for a query can read what is there
@@ -37,19 +37,20 @@ def connect(*, memory_bytes: int, threads: int, temp_directory: Path) -> duckdb.
     }
     if threads:
         config["threads"] = threads
-    return duckdb.connect(":memory:", config=config)
+    connection = duckdb.connect(":memory:", config=config)
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection
 
 
 def lock(connection: duckdb.DuckDBPyConnection, files: Iterable[str]) -> None:
-    """From here on the connection reads these files and nothing else, tells time in UTC, and keeps these settings."""
+    """From here on the connection reads these files and nothing else, and keeps these settings."""
     listed = ", ".join(quoted(file) for file in files)
-    connection.execute("SET TimeZone = 'UTC'")
     connection.execute(f"SET allowed_paths = [{listed}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
 
 
-def sentence(error: BaseException, tables: Sequence[str]) -> SupplyLakeError:
+def sentence(error: BaseException, tables: Collection[str]) -> SupplyLakeError:
     """The error as one sentence for a person.
 
     :param tables: names of the datasets that could have been meant

@@ -1,12 +1,16 @@
-"""The tables that SQL sees: for every dataset its rows, its rows with their lineage, and its rejects.
+"""The tables that SQL sees: for every dataset its rows, its rows with their lineage, its history, and its rejects.
 
 ==================  ============================================================================================
 ``<name>``          the rows, in the contract's columns; lineage is hidden, and so are rows that a tombstone deletes
 ``<name>__rows``    all rows, deleted ones too (``_deleted``), with ``_partition_date``, ``_snapshot_id`` (in which the row
                     was first published), ``_source`` and ``_line``
+``<name>__history`` the same rows of every snapshot that was ever committed, with the ``snapshot_id`` that they are filed
+                    under, its ``commit``, ``committed_at`` and ``superseded_by`` (the commit that took it out of the live set)
 ``<name>__rejects`` rejected and deduplicated rows: ``outcome``, ``source``, ``line``, ``reasons``, ``raw``, and the
                     ``_partition_date`` and ``_snapshot_id`` that they are filed under
 ==================  ============================================================================================
+
+A dataset that has a column ``commit`` of its own has the history's as ``lake_commit``, and so with the others.
 
 What belongs here: the SQL of these views. The columns come from the snapshots that are read, newest first, never from
 today's declaration: a read of an old commit gives the same columns and types whenever it is run. Only a dataset of which
@@ -16,10 +20,7 @@ choosing snapshots (``live_set``) and running SQL (``engine``).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
-
-import duckdb
+from collections.abc import Collection, Iterable, Sequence
 
 from supply_lake.curate.schema import Schema
 from supply_lake.datasets.spec import DatasetSpec
@@ -40,36 +41,86 @@ REJECTS = {
     "reasons": 'STRUCT("column" VARCHAR, "value" VARCHAR, reason VARCHAR)[]',
     "raw": "VARCHAR",
 }
-_HIDDEN = {*LINEAGE, "_file_snapshot", "_deleted"}
-Kind = Literal["", "__rows", "__rejects"]
+HISTORY = {"snapshot_id": "VARCHAR", "commit": "BIGINT", "committed_at": "TIMESTAMPTZ", "superseded_by": "BIGINT"}
+HIDDEN = {*LINEAGE, "_file_snapshot", "_deleted"}
 
 
 def rows_views(
-    connection: duckdb.DuckDBPyConnection, relations: Relations, store: ObjectStore, spec: DatasetSpec, live: LiveSet
-) -> dict[str, str]:
-    """``{view: its SQL}`` of a dataset's rows, without and with lineage."""
-    groups = [Group(relations.over(store, files), snapshots) for snapshots, files in _by_schema(live.snapshots)]
+    relations: Relations,
+    store: ObjectStore,
+    spec: DatasetSpec,
+    live: LiveSet,
+    only: Collection[str] | None = None,
+) -> tuple[str, str]:
+    """The SQL of a dataset's rows, without and with lineage.
+
+    :param only: ids of the snapshots whose rows are asked for; the others count for the types alone
+    """
+    groups = grouped(relations, store, live.snapshots, only)
     if not groups:
-        return _empty_views(spec, live.schema)
-    columns, rows = union(connection, groups)
-    listed, deletes = _list([name for name in columns if name not in _HIDDEN]), "_deleted" in columns
+        return _empty_rows(spec, live.schema)
+    columns, rows = union(relations.connection, groups)
+    listed, deletes = _list([name for name in columns if name not in HIDDEN]), "_deleted" in columns
     where = " WHERE _deleted IS NOT TRUE" if deletes else ""
-    return {
-        spec.name: f"SELECT {listed} FROM ({rows}){where}",
-        f"{spec.name}__rows": f"SELECT {listed}, {_list([*LINEAGE, *(['_deleted'] if deletes else [])])} FROM ({rows})",
-    }
+    lineage = _list([*LINEAGE, *(["_deleted"] if deletes else [])])
+    return f"SELECT {listed} FROM ({rows}){where}", f"SELECT {listed}, {lineage} FROM ({rows})"
 
 
-def rejects_view(relations: Relations, store: ObjectStore, spec: DatasetSpec, standing: Sequence[Rejects]) -> dict[str, str]:
-    """``{view: its SQL}`` of a dataset's rejects."""
+def history_view(
+    relations: Relations,
+    store: ObjectStore,
+    spec: DatasetSpec,
+    ever: LiveSet,
+    only: Collection[str] | None = None,
+) -> str:
+    """The SQL of all rows of all snapshots, live or not, with the snapshot that they stand in.
+
+    :param ever: every snapshot
+    :param only: as in ``rows_views``
+    """
+    names = history_columns(ever.snapshots)
+    groups = grouped(relations, store, ever.snapshots, only)
+    if not groups:
+        _, rows = _empty_rows(spec, ever.schema)
+        added = ", ".join(f"NULL::{kind} AS {identifier(name)}" for name, kind in zip(names, HISTORY.values(), strict=True))
+        return f"SELECT *, {added} FROM ({rows})"
+    columns, rows = union(relations.connection, groups)
+    listed = _list([name for name in columns if name not in HIDDEN])
+    lineage = _list([*LINEAGE, *(["_deleted"] if "_deleted" in columns else [])])
+    values = ", ".join(_told(one) for one in ever.snapshots)
+    known = f"(VALUES {values}) AS _known(_file_snapshot, {_list(names)})"
+    return f"SELECT {listed}, {lineage}, {_list(names)} FROM ({rows}) JOIN {known} USING (_file_snapshot)"
+
+
+def history_columns(snapshots: Sequence[Snapshot]) -> list[str]:
+    """What the columns of ``HISTORY`` are called beside the columns of these snapshots."""
+    taken = {column.name.lower() for one in snapshots for column in one.columns}
+    return [f"lake_{name}" if name in taken else name for name in HISTORY]
+
+
+def grouped(
+    relations: Relations, store: ObjectStore, snapshots: Sequence[Snapshot], only: Collection[str] | None = None
+) -> list[Group]:
+    """The files of snapshots, as one relation for each schema.
+
+    :param only: ids of the snapshots whose rows are wanted. Of a schema that none of them has, one file tells the types
+    """
+    groups = []
+    for those, files in _by_schema(snapshots):
+        wanted = files if only is None else [file for file in files if file.snapshot_id in only] or files[:1]
+        groups.append(Group(relations.over(store, wanted), those))
+    return groups
+
+
+def rejects_view(relations: Relations, store: ObjectStore, standing: Sequence[Rejects]) -> str:
+    """The SQL of a dataset's rejects."""
     files = [
         LakeFile(file.path, file.bytes, rejects.snapshot.partition, rejects.snapshot.id)
         for rejects in standing
         for file in rejects.snapshot.rejects
     ]
-    name = f"{spec.name}__rejects"
     if not files:
-        return {name: _empty({**REJECTS, "_partition_date": "DATE", "_snapshot_id": "VARCHAR"})}
+        return _empty({**REJECTS, "_partition_date": "DATE", "_snapshot_id": "VARCHAR"})
     gone = [
         f"(_file_snapshot = {quoted(one.snapshot.id)} AND {which} AND {_comes_from(keys)})"
         for one in standing
@@ -78,7 +129,13 @@ def rejects_view(relations: Relations, store: ObjectStore, spec: DatasetSpec, st
     ]
     where = f" WHERE NOT ({' OR '.join(gone)})" if gone else ""
     listed = f"{_list(REJECTS)}, _partition_date, _file_snapshot AS _snapshot_id"
-    return {name: f"SELECT {listed} FROM {relations.over(store, files)}{where}"}
+    return f"SELECT {listed} FROM {relations.over(store, files)}{where}"
+
+
+def _told(snapshot: Snapshot) -> str:
+    time = f"{quoted(snapshot.committed_at.isoformat())}::TIMESTAMPTZ" if snapshot.committed_at else "NULL"
+    gone = "NULL::BIGINT" if snapshot.superseded_by is None else f"{snapshot.superseded_by}::BIGINT"
+    return f"({quoted(snapshot.id)}, {quoted(snapshot.id)}, {snapshot.commit}::BIGINT, {time}, {gone})"
 
 
 def _comes_from(keys: Sequence[str]) -> str:
@@ -98,12 +155,12 @@ def _by_schema(snapshots: Sequence[Snapshot]) -> list[tuple[list[Snapshot], list
     return [(those, files) for those, files in groups.values() if files]
 
 
-def _empty_views(spec: DatasetSpec, schema: Schema | None) -> dict[str, str]:
+def _empty_rows(spec: DatasetSpec, schema: Schema | None) -> tuple[str, str]:
     declared = {column.name: column.dtype for column in spec.columns}
     kinds = {one.name: one.kind for one in schema.columns} if schema else declared
     columns = {name: duckdb_type(kind) for name, kind in kinds.items()}
     deleted = {"_deleted": "BOOLEAN"} if spec.tombstone else {}
-    return {spec.name: _empty(columns), f"{spec.name}__rows": _empty({**columns, **LINEAGE, **deleted})}
+    return _empty(columns), _empty({**columns, **LINEAGE, **deleted})
 
 
 def _empty(columns: dict[str, str]) -> str:
@@ -111,5 +168,5 @@ def _empty(columns: dict[str, str]) -> str:
     return f"SELECT {listed} WHERE false"
 
 
-def _list(columns: Sequence[str] | dict[str, str]) -> str:
+def _list(columns: Iterable[str]) -> str:
     return ", ".join(identifier(name) for name in columns)

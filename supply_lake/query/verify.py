@@ -84,13 +84,15 @@ def verify(stores: Stores, spec: DatasetSpec, *, landing: bool = False, on_file:
         *verify_records.batches(records.batches, snapshots),
         *verify_records.schemas(records.schemas, records.commits, snapshots),
         *verify_records.replays(snapshots, dealings),
+        *verify_records.holders(snapshots),
     ]
     counted = list(_counted(stores, snapshots, on_file or (lambda _: None)))
     known = {snapshot.id for snapshot in snapshots}
     for snapshot, found in zip(snapshots, counted, strict=True):
         problems += verify_files.compare(snapshot, found, known)
     information = [
-        *_orphans(stores.lake, spec.name, (file.path for one in snapshots for file in one.files), "lake"),
+        *_removed(snapshots),
+        *_orphans(stores.lake, spec.name, (path for one in snapshots for path in one.paths), "lake"),
         *_orphans(stores.rejects, spec.name, (file.path for one in snapshots for file in one.rejects), "rejects"),
     ]
     if landing:
@@ -157,6 +159,14 @@ def _until(number: int | None, last: int) -> int | None:
 def _counted(stores: Stores, snapshots: Sequence[Snapshot], on_file: OnFile) -> Iterator[Counted]:
     with ThreadPoolExecutor(_THREADS) as pool:
         yield from pool.map(lambda one: verify_files.count(stores.lake, stores.rejects, one, on_file), snapshots)
+
+
+def _removed(snapshots: Sequence[Snapshot]) -> list[str]:
+    gone = [one.removed_at for one in snapshots if one.removed_at is not None]
+    if not gone:
+        return []
+    number = "1 snapshot" if len(gone) == 1 else f"{len(gone):,} snapshots"
+    return [f"gc removed the files of {number}, last on {max(gone):%Y-%m-%d}; their published rows count as their records say"]
 
 
 def _orphans(store: ObjectStore, dataset: str, reached: Iterable[str], root: str) -> list[str]:

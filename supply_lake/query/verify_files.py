@@ -47,10 +47,16 @@ class Counted:
 
 
 def count(lake: ObjectStore, rejects: ObjectStore, snapshot: Snapshot, on_file: Callable[[int], None]) -> Counted:
-    """Read every file of the snapshot once for its bytes, and its lineage columns for their rows."""
+    """Read every file of the snapshot once for its bytes, and its lineage columns for their rows.
+
+    Published files that ``gc`` removed cannot be counted any more: their rows are those of the record.
+    """
     found = Counted()
     keys = {source.key for source in snapshot.sources}
-    for file in snapshot.files:
+    if snapshot.removed_at is not None:
+        found.published.update({source.key: source.rows.published for source in snapshot.sources if source.rows.published})
+        found.total = snapshot.rows_total
+    for file in snapshot.files if snapshot.removed_at is None else ():
         for origin, source, rows in _groups(lake, file, ("_snapshot_id", "_source"), found):
             found.total += rows
             if origin == snapshot.id:

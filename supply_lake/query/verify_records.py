@@ -57,7 +57,8 @@ def schemas(versions: Sequence[SchemaVersion], commits: Sequence[Commit], snapsh
             yield f"schema version {after.number} does not differ from the one before it by what its record says"
     for snapshot in snapshots:
         since = max((one.number for one in versions if one.commit <= (snapshot.commit or 0)), default=0)
-        if snapshot.schema_version != since:
+        older = snapshot.kind in (Kind.REVOKE, Kind.COMPACT) and 0 < snapshot.schema_version < since
+        if snapshot.schema_version != since and not older:
             yield f"snapshot {snapshot.id} says schema version {snapshot.schema_version}; at its commit it was {since}"
 
 
@@ -96,6 +97,20 @@ def replays(snapshots: Sequence[Snapshot], dealings: Mapping[standing.Identity, 
         if snapshot.revoked_by is not None and not any(snapshot.id in one.revokes for one in snapshots):
             yield f"snapshot {snapshot.id} is said to be revoked by commit {snapshot.revoked_by}, which does not name it"
     yield from standing.lost_between(dealings.values())
+
+
+def holders(snapshots: Sequence[Snapshot]) -> Iterator[str]:
+    """What is wrong with snapshots that hold the rows of others: each has all of theirs, and no others."""
+    known = {snapshot.id: snapshot for snapshot in snapshots}
+    for snapshot in snapshots:
+        missing = sorted(set(snapshot.holds) - set(known))
+        rows = sum(known[one].rows_total for one in snapshot.holds if one in known)
+        if missing:
+            yield f"snapshot {snapshot.id} holds the rows of {missing[0]}, which has no record"
+        elif snapshot.holds and rows != snapshot.rows_total:
+            yield f"snapshot {snapshot.id} has {snapshot.rows_total:,} rows, those that it holds had {rows:,}"
+        elif snapshot.kind is Kind.COMPACT and (snapshot.rows != Rows() or not snapshot.holds):
+            yield f"snapshot {snapshot.id} was written by a compaction, and its record claims rows of its own"
 
 
 def _superseding(known: dict[str, Snapshot]) -> Iterator[str]:

@@ -45,7 +45,7 @@ class LiveDuckDB(DuckDBResource):
         with Stores.open(self._settings) as stores, super().get_connection() as connection:
             relations = Relations(connection)
             for name, spec in stores.registry.items():
-                views = rows_views(connection, relations, stores.lake, spec, live_set(stores.metadata, name))
-                for view, select in views.items():
-                    connection.execute(f"CREATE VIEW {identifier(view)} AS {select}")
+                plain, whole = rows_views(relations, stores.lake, spec, live_set(stores.metadata, name))
+                connection.execute(f"CREATE VIEW {identifier(name)} AS {plain}")
+                connection.execute(f"CREATE VIEW {identifier(f'{name}__rows')} AS {whole}")
             yield connection

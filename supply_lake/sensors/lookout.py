@@ -1,18 +1,23 @@
 """Looks at landing until there is something to ask for, or patience ends.
 
-What belongs here: when to look where, and for how long. What does not: what is new (``ingest.discovery``), which runs
-(``requests``), and whose turn it is (``turns``).
+Where a queue tells of new objects, landing itself is listed only to reconcile: when the process begins, and every
+``reconcile_seconds``. So a lake may be switched from one way to the other at any time.
+
+What belongs here: when to look where, and for how long. What does not: what is new (``ingest.discovery``), what a queue tells
+(``hearing``), which runs (``requests``), and whose turn it is (``turns``).
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import math
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from supply_lake.sensors.hearing import Heard, Hearing
 from supply_lake.sensors.requests import FIRST_PAUSE, Wanted, only, wanted
 from supply_lake.settings import Settings
 
@@ -30,6 +35,8 @@ class Patience:
     :param seconds: for something to do, and before that for its turn; Dagster cuts a tick off after 60
     :param for_writers: for files that are still being written, if there are any
     :param after_outage: before it asks again for what a run could not do because a store was away
+    :param hear_for: for a message, before it looks at what else may be pending
+    :param drain: take messages until there are none, however many there are
     """
 
     seconds: float = 20.0
@@ -37,6 +44,8 @@ class Patience:
     after_outage: dt.timedelta = FIRST_PAUSE
     look_every: float = 0.25
     list_buckets_every: float = 5.0
+    hear_for: int = 5
+    drain: bool = False
 
     def rest(self, look: float) -> float:
         """Seconds to rest after a look that took ``look`` seconds: looking takes at most a fifth of a processor."""
@@ -45,10 +54,11 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What one look showed. ``waiting`` counts files that are not ready to be read."""
+    """What one look showed. ``waiting`` counts files that are not ready to be read; ``idle``: seconds of it spent waiting."""
 
     wanted: Wanted
     waiting: int
+    idle: float = 0.0
 
 
 class Lookout:
@@ -62,14 +72,25 @@ class Lookout:
         self._lock = threading.Lock()
         self._watch: Watch | None = None
         self._unfinished: tuple[str, ...] = ()
+        self._hearing = Hearing(settings) if settings.events else None
+        self._busy = True
 
     def look(self, instance: DagsterInstance, stores: Stores) -> Sight:
         """One look; ticks of several sensors take turns."""
         with self._lock:
             waiting = self._discover(stores)
+            heard = self._hear(stores)
         pending = only(stores.metadata.pending(), self._names)
+        self._busy = bool(pending or self._unfinished)
         found = wanted(instance, self._settings, stores.registry, pending, after_outage=self._patience.after_outage)
-        return Sight(replace(found, remarks=[*found.remarks, *_told(waiting)]), len(waiting))
+        return Sight(replace(found, remarks=[*found.remarks, *_told(waiting), *heard.remarks]), len(waiting), heard.idle)
+
+    def _hear(self, stores: Stores) -> Heard:
+        """What the queue tells; it is waited for only when nothing else is to be done."""
+        if self._hearing is None:
+            return Heard()
+        wait = 0 if self._busy or self._unfinished else min(self._patience.hear_for, int(self._patience.seconds))
+        return self._hearing.hear(stores, wait=wait, drain=self._patience.drain)
 
     def _discover(self, stores: Stores) -> dict[str, str]:
         from supply_lake.ingest.discovery import tick
@@ -84,14 +105,15 @@ class Lookout:
         return report.waiting
 
     def _watch_over(self, stores: Stores) -> Watch:
-        from supply_lake.landing.watching import Watch, hot_prefixes
+        from supply_lake.landing.watching import FULL_SECONDS, Watch, hot_prefixes
 
         if self._watch is None:
             specs, days = list(stores.registry.values()), self._settings.hot_days
             self._watch = Watch(
                 stores.landing,
                 lambda: hot_prefixes(specs, dt.datetime.now(dt.UTC).date(), days),
-                poll_seconds=self._patience.list_buckets_every,
+                full_seconds=self._settings.reconcile_seconds if self._hearing else FULL_SECONDS,
+                poll_seconds=math.inf if self._hearing else self._patience.list_buckets_every,
             )
         return self._watch
 
@@ -126,7 +148,7 @@ def wait(
             begin = begin if sight else start
             sight = look()
         now = time.monotonic()
-        rest = patience.rest(now - start)
+        rest = patience.rest(now - start - (sight.idle if sight else 0))
         end = begin + max(patience.seconds, patience.for_writers if sight and sight.waiting else 0)
         if (sight and sight.wanted.requests) or now + rest >= end or is_over():
             return sight.wanted if sight else None

@@ -97,7 +97,7 @@ class _Session:
         on_wait: Callable[[str], None],
     ) -> None:
         self.instance, self.stores, self.on_batch, self.on_wait = instance, stores, on_batch, on_wait
-        patience = Patience(seconds=0, for_writers=settings.settle_seconds + 1, after_outage=dt.timedelta())
+        patience = Patience(seconds=0, for_writers=settings.settle_seconds + 1, after_outage=dt.timedelta(), drain=True)
         sensor = landing_sensor(settings, patience=patience, names=names)
         self.definitions = dg.Definitions(
             assets=[asset for spec in registry.values() for asset in (landing_asset(spec), lake_asset(spec))],

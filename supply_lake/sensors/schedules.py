@@ -1,13 +1,25 @@
-"""Schedules that datasets declare: when landing is listed whole for what is pending, and when a source is pulled.
+"""Schedules: when landing is listed whole for what is pending, when a source is pulled, and when the lake is cared for.
 
-What belongs here: the cron side of discovery and of pulling. What does not: which runs publish (``requests``), and pulling.
+What belongs here: the cron side of discovery, pulling and upkeep. What does not: which runs publish (``requests``), and any of
+the work.
 """
 
 import datetime as dt
 
 import dagster as dg
 
-from supply_lake.assets.naming import ASSET_JOB, DATASET_TAG, PULL_TAG, RANGE_END_TAG, RANGE_START_TAG, landing_key
+from supply_lake.assets.naming import (
+    ASSET_JOB,
+    COMPACT_JOB,
+    DATASET_TAG,
+    GC_JOB,
+    PULL_TAG,
+    RANGE_END_TAG,
+    RANGE_START_TAG,
+    RECONCILE_JOB,
+    VERIFY_JOB,
+    landing_key,
+)
 from supply_lake.datasets.spec import DatasetSpec
 from supply_lake.resources.stores import LakeStores
 from supply_lake.sensors.alerts import TickAlarm
@@ -38,6 +50,30 @@ def dataset_schedule(settings: Settings, spec: DatasetSpec, cron: str, alarm: Ti
         return found.requests or dg.SkipReason("; ".join(found.remarks) or f"Nothing of {spec.name} is pending.")
 
     return look
+
+
+def upkeep_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
+    """The schedules of the jobs that care for what is stored, as far as settings ask for them; times are UTC."""
+    crons = {
+        COMPACT_JOB: settings.compact_schedule,
+        GC_JOB: settings.gc_schedule,
+        RECONCILE_JOB: settings.reconcile_schedule,
+        VERIFY_JOB: settings.verify_schedule,
+    }
+    config = {GC_JOB: {"ops": {"collect_garbage": {"config": {"delete": True}}}}}
+    return [
+        dg.ScheduleDefinition(
+            name=f"upkeep_{job}",
+            job_name=job,
+            cron_schedule=cron,
+            execution_timezone="UTC",
+            run_config=config.get(job),
+            default_status=dg.DefaultScheduleStatus.RUNNING,
+            description=f"Runs the job {job} on all datasets.",
+        )
+        for job, cron in crons.items()
+        if cron
+    ]
 
 
 def pull_schedule(spec: DatasetSpec, cron: str, alarm: TickAlarm) -> dg.ScheduleDefinition:

@@ -72,6 +72,17 @@ def write_parts(
     return Written(tuple(part.file for part in parts), _stats(parts))
 
 
+def parts_of(rows: int, width: int) -> int:
+    """How many parts ``write_parts`` makes of so many rows with so many columns."""
+    groups = -(-rows // _rows_per_group(ROWS_PER_GROUP, width))
+    full, rest = divmod(groups, LANES * GROUPS_PER_PART)
+    return full * LANES + min(rest, LANES)
+
+
+def _rows_per_group(most: int, width: int) -> int:
+    return min(most, max(VALUES_PER_GROUP // max(width, 1), 1))
+
+
 def _deals(groups: Iterator[pl.DataFrame], size: int) -> Iterator[Iterator[pl.DataFrame]]:
     """The groups so many at a time, each lot to be used up before the next."""
     for group in groups:
@@ -87,7 +98,7 @@ def _row_groups(tables: Iterable[pl.DataFrame], most: int) -> Iterator[pl.DataFr
     held: list[pl.DataFrame] = []
     rows, size = 0, most
     for table in tables:
-        size = min(most, max(VALUES_PER_GROUP // max(table.width, 1), 1))
+        size = _rows_per_group(most, table.width)
         held.append(table)
         rows += table.height
         if rows < size:

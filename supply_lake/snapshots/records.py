@@ -31,6 +31,7 @@ class Kind(StrEnum):
     RECURATE = "recurate"  # published objects were read again, to take the place of their snapshots
     REPLAY = "replay"  # rejected rows, or objects of which nothing was published, were taken up again
     REVOKE = "revoke"  # a person took snapshots out of the live set
+    COMPACT = "compact"  # live rows were written again into other files: no row came, went or changed
 
 
 class Outcome(StrEnum):
@@ -110,6 +111,9 @@ class Snapshot:
     ``revokes`` the snapshots that it takes out of the live set, in ``reason`` why, in ``by`` who asked for it, and in
     ``restores`` the snapshot whose rows it holds again; one that holds none is never live. ``revoked_by`` is the commit that
     revoked this snapshot.
+
+    What a compaction wrote names in ``holds`` the snapshots whose rows it holds, all of them and no others, and in ``rows_at``
+    when the newest of these was committed. ``removed_at`` is when ``gc`` took its files away; its record stays for ever.
     """
 
     id: str
@@ -147,6 +151,9 @@ class Snapshot:
     restores: str = ""
     by: str = ""
     revoked_by: int | None = None
+    holds: tuple[str, ...] = ()
+    rows_at: dt.datetime | None = None
+    removed_at: dt.datetime | None = None
 
     @property
     def delivery(self) -> str:
@@ -157,6 +164,21 @@ class Snapshot:
     def live(self) -> bool:
         """Whether it belongs to the newest live set."""
         return self.commit is not None and self.superseded_by is None
+
+    @property
+    def arrived_at(self) -> dt.datetime | None:
+        """When the newest of its rows were first to be read; a compaction makes no row newer."""
+        return self.rows_at or self.committed_at
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Where its published rows lie, below the lake root; nowhere once its files are removed."""
+        return () if self.removed_at is not None else tuple(file.path for file in self.files)
+
+    @property
+    def held(self) -> tuple[str, ...]:
+        """The snapshots whose rows it holds as they were: what a compaction put together, what it restores, or itself."""
+        return self.holds or (self.restores or self.id,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +296,9 @@ def snapshot_json(snapshot: Snapshot) -> dict[str, Any]:
         "restores": snapshot.restores,
         "by": snapshot.by,
         "revoked_by": snapshot.revoked_by,
+        "holds": list(snapshot.holds),
+        "rows_at": _time(snapshot.rows_at),
+        "removed_at": _time(snapshot.removed_at),
     }
 
 
@@ -315,6 +340,9 @@ def snapshot_from_json(data: dict[str, Any]) -> Snapshot:
         restores=data["restores"],
         by=data["by"],
         revoked_by=data["revoked_by"],
+        holds=tuple(data["holds"]),
+        rows_at=_parse_time(data["rows_at"]),
+        removed_at=_parse_time(data["removed_at"]),
     )
 
 

@@ -11,46 +11,22 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from supply_lake.errors import CommitConflict
 from supply_lake.snapshots.records import Batch, Kind, Snapshot
+from supply_lake.snapshots.sql_datasets import Head, lock_dataset
 from supply_lake.snapshots.sql_history import batch_by_id, batch_text, snapshot_text
 from supply_lake.snapshots.sql_ledger import chunks
+from supply_lake.snapshots.sql_removals import refuse_condemned
 from supply_lake.snapshots.sql_schema import batches, commits, datasets, from_micros, is_live, snapshots
 from supply_lake.snapshots.sql_settle import move, refuse, refuse_moved, settle
 from supply_lake.snapshots.sql_versions import next_version
 from supply_lake.snapshots.store import Proposal, TakenUp
 from supply_lake.storage.object_store import ObjectVersion
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """Where a dataset's history ends: its newest commit, and the time up to which readers were promised no other."""
-
-    last_commit: int
-    last_committed_at: int
-    answered_until: int
-
-    def next_time(self, now: int) -> int:
-        """The time of the next commit: the clock's, unless history or a promise is ahead of it."""
-        return max(now, self.last_committed_at + 1, self.answered_until + 1)
-
-
-def lock_dataset(connection: sa.Connection, dataset: str) -> Head:
-    """Hold the dataset against other commits until the transaction ends."""
-    connection.execute(_insert_if_absent(connection.dialect.name).values(dataset=dataset).on_conflict_do_nothing())
-    query = sa.select(datasets.c.last_commit, datasets.c.last_committed_at, datasets.c.answered_until)
-    row = connection.execute(query.where(datasets.c.dataset == dataset).with_for_update()).one()
-    return Head(*row)
-
-
-def _insert_if_absent(dialect: str) -> postgresql.Insert | sqlite.Insert:
-    return postgresql.insert(datasets) if dialect == "postgresql" else sqlite.insert(datasets)
 
 
 def commit(connection: sa.Connection, proposal: Proposal, now: int) -> Batch:
@@ -61,6 +37,7 @@ def commit(connection: sa.Connection, proposal: Proposal, now: int) -> Batch:
     if stored is not None:
         return stored
     refuse(connection, batch, proposal.objects, proposal.taken_up)
+    refuse_condemned(connection, batch.snapshots)
     superseded = _superseded(connection, proposal, head)
     number, time = head.last_commit + 1, head.next_time(now)
     batch = _committed(batch, superseded, number, time)
@@ -80,6 +57,8 @@ def commit(connection: sa.Connection, proposal: Proposal, now: int) -> Batch:
     _mark(connection, batch.dataset, proposal.reinstates, revoked_by=None)
     _mark(connection, batch.dataset, proposal.revokes, revoked_by=number)
     _write_snapshots(connection, batch.snapshots, time)
+    for snapshot in batch.snapshots:
+        _mark(connection, batch.dataset, snapshot.holds, held_by=snapshot.id)
     settle(connection, batch, proposal.objects, number, now)
     move(connection, proposal.moved)
     connection.execute(
@@ -97,6 +76,7 @@ def record(
     if stored is not None:
         return stored
     refuse_moved(connection, taken_up)
+    refuse_condemned(connection, batch.snapshots)
     _write_batch(connection, batch, now)
     _write_snapshots(connection, batch.snapshots, now)
     settle(connection, batch, objects, None, now)
@@ -177,7 +157,7 @@ def _with_schema(batch: Batch, version: int) -> Batch:
     return replace(batch, snapshots=stamped)
 
 
-def _mark(connection: sa.Connection, dataset: str, ids: Sequence[str], **marks: int | None) -> None:
+def _mark(connection: sa.Connection, dataset: str, ids: Sequence[str], **marks: int | str | None) -> None:
     for chunk in chunks(ids):
         connection.execute(
             sa.update(snapshots).where(snapshots.c.dataset == dataset, snapshots.c.id.in_(chunk)).values(**marks)

@@ -28,9 +28,9 @@ from supply_lake.snapshots.records import (
     source_json,
 )
 from supply_lake.snapshots.sql_ledger import chunks
-from supply_lake.snapshots.sql_schema import batches, commits, datasets, from_micros, is_live, snapshots
+from supply_lake.snapshots.sql_schema import batches, commits, datasets, from_micros, is_held, is_live, snapshots
 
-_SNAPSHOT = (snapshots.c.record, snapshots.c.superseded_by, snapshots.c.revoked_by)
+_SNAPSHOT = (snapshots.c.record, snapshots.c.superseded_by, snapshots.c.revoked_by, snapshots.c.removed_at)
 
 
 def snapshot_text(snapshot: Snapshot) -> str:
@@ -150,10 +150,11 @@ def snapshot_by_id(connection: sa.Connection, snapshot_id: str) -> Snapshot | No
 
 
 def live_of_landing_date(connection: sa.Connection, dataset: str, landing_date: dt.date) -> list[Snapshot]:
-    """Live snapshots of batches of one landing date, by partition, commit and id."""
+    """Snapshots of batches of one landing date whose rows are live, by partition, commit and id."""
     s = snapshots.c
-    query = sa.select(*_SNAPSHOT).where(s.dataset == dataset, is_live, s.landing_date == landing_date)
-    return _snapshots(connection, query.order_by(s.partition_date, s.commit_number, s.id))
+    query = sa.select(*_SNAPSHOT).where(s.dataset == dataset, sa.or_(is_live, is_held), s.landing_date == landing_date)
+    found = _snapshots(connection, query.order_by(s.partition_date, s.commit_number, s.id))
+    return [one for one in found if not one.holds]
 
 
 def newest_batches(
@@ -180,8 +181,13 @@ def _snapshots(connection: sa.Connection, query: sa.Select[Any]) -> list[Snapsho
     return [_snapshot(*row) for row in connection.execute(query)]
 
 
-def _snapshot(record: str, superseded_by: int | None, revoked_by: int | None) -> Snapshot:
-    return replace(snapshot_from_json(json.loads(record)), superseded_by=superseded_by, revoked_by=revoked_by)
+def _snapshot(record: str, superseded_by: int | None, revoked_by: int | None, removed_at: int | None) -> Snapshot:
+    return replace(
+        snapshot_from_json(json.loads(record)),
+        superseded_by=superseded_by,
+        revoked_by=revoked_by,
+        removed_at=None if removed_at is None else from_micros(removed_at),
+    )
 
 
 def _batches(connection: sa.Connection, records: Iterable[str]) -> list[Batch]:

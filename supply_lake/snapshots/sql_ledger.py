@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from supply_lake.landing.ledger import LedgerEntry, ObjectState, PendingBatch
 from supply_lake.snapshots.records import Outcome
-from supply_lake.snapshots.sql_schema import from_micros, objects, prefixes, snapshots, to_micros
+from supply_lake.snapshots.sql_schema import from_micros, is_held, is_live, objects, prefixes, snapshots, to_micros
 from supply_lake.snapshots.store import PublishedContent
 from supply_lake.storage.object_store import ObjectVersion
 
@@ -173,11 +173,7 @@ def versions(connection: sa.Connection, keys: Sequence[str]) -> dict[str, list[L
 def published_content(connection: sa.Connection, dataset: str, landing_date: dt.date) -> list[PublishedContent]:
     """What committed batches of one dataset and landing date read, in the order in which it was published."""
     c = objects.c
-    live = sa.exists().where(
-        snapshots.c.batch_id.in_([c.batch_id, c.standing_in]),
-        snapshots.c.commit_number.is_not(None),
-        snapshots.c.superseded_by.is_(None),
-    )
+    live = sa.exists().where(snapshots.c.batch_id.in_([c.batch_id, c.standing_in]), sa.or_(is_live, is_held))
     query = (
         sa.select(c.key, c.etag, c.size, c.sha256, live.label("live"), c.state)
         .where(c.dataset == dataset, c.landing_date == landing_date, c.published_in.is_not(None))

@@ -1,11 +1,11 @@
 """The tables of the SQL metadata store, and how they come to be.
 
 What belongs here: tables, indexes, the schema's version. What does not: statements over them (``sql_ledger``,
-``sql_commit``, ``sql_history``, ``sql_versions``) and connections (``sql_database``).
+``sql_commit``, ``sql_history``, ``sql_versions``, ``sql_pins``) and connections (``sql_database``).
 
 Times are whole microseconds since 1970 UTC: exact, ordered and the same in every database. What is asked for stands in
-columns; the rest of a record is its JSON, written once and never changed. ``superseded_by`` and ``revoked_by`` are the columns
-of a snapshot that change after its commit.
+columns; the rest of a record is its JSON, written once and never changed. ``superseded_by``, ``revoked_by``, ``held_by`` and
+``removed_at`` are the columns of a snapshot that change after its commit.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql
 
 from supply_lake.errors import SettingsError
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND = dt.timedelta(microseconds=1)
 _INIT_LOCK = 0x5AFE_1A4E  # any number that nobody else in the database takes as an advisory lock
@@ -118,6 +118,14 @@ schema_versions = sa.Table(
     sa.UniqueConstraint("dataset", "commit_number", name="schema_versions_by_commit"),
 )
 
+pins = sa.Table(
+    "pins",
+    tables,
+    sa.Column("id", Text, primary_key=True),
+    sa.Column("registered_at", sa.BigInteger, nullable=False),
+    sa.Column("record", sa.Text, nullable=False),
+)
+
 snapshots = sa.Table(
     "snapshots",
     tables,
@@ -130,6 +138,8 @@ snapshots = sa.Table(
     sa.Column("commit_number", sa.BigInteger),
     sa.Column("superseded_by", sa.BigInteger),
     sa.Column("revoked_by", sa.BigInteger),
+    sa.Column("held_by", Text),  # the last snapshot into which a compaction, or what undid one, wrote all of its rows again
+    sa.Column("removed_at", sa.BigInteger),  # its files were given up by then
     sa.Column("recorded_at", sa.BigInteger, nullable=False),
     sa.Column("record", sa.Text, nullable=False),
     sa.ForeignKeyConstraint(["dataset", "commit_number"], ["commits.dataset", "commits.number"]),
@@ -141,7 +151,27 @@ snapshots = sa.Table(
     sa.Index("snapshots_live", "dataset", "superseded_by", "partition_date", "commit_number"),
     sa.Index("snapshots_of_batch", "batch_id"),
 )
+
+removals = sa.Table(
+    "removals",
+    tables,
+    sa.Column("id", Text, primary_key=True),
+    sa.Column("dataset", Text, nullable=False),
+    sa.Column("removed_at", sa.BigInteger, nullable=False),
+    sa.Column("record", sa.Text, nullable=False),
+    sa.Index("removals_of_dataset", "dataset", "removed_at", "id"),
+)
+
+condemned = sa.Table(  # ids of snapshots that were never recorded and whose files were removed: none may be recorded any more
+    "condemned",
+    tables,
+    sa.Column("snapshot_id", Text, primary_key=True),
+    sa.Column("removal_id", Text, sa.ForeignKey("removals.id"), nullable=False),
+)
 is_live = sa.and_(snapshots.c.commit_number.is_not(None), snapshots.c.superseded_by.is_(None))
+_holders = snapshots.alias("holders")
+is_held = sa.exists().where(_holders.c.id == snapshots.c.held_by, _holders.c.superseded_by.is_(None))
+"""Whether all rows of a snapshot are live in one that a compaction wrote."""
 
 
 def to_micros(time: dt.datetime) -> int:

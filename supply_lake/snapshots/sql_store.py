@@ -2,7 +2,7 @@
 
 What belongs here: one transaction per method of ``MetadataStore``. What does not: the statements; ``sql_register`` and
 ``sql_ledger`` have those over the ledger, ``sql_commit`` and ``sql_settle`` those of the commit, ``sql_history`` the reading,
-``sql_versions`` those of schemas.
+``sql_versions`` those of schemas, ``sql_pins`` those of pins, ``sql_removals`` those of files that are given up.
 """
 
 from __future__ import annotations
@@ -14,8 +14,19 @@ import sqlalchemy as sa
 
 from supply_lake.errors import UnknownCommit, UnknownSnapshot
 from supply_lake.landing.ledger import LedgerEntry, ObjectState, PendingBatch
-from supply_lake.snapshots import sql_commit, sql_history, sql_ledger, sql_schema, sql_versions
+from supply_lake.snapshots import (
+    sql_commit,
+    sql_datasets,
+    sql_history,
+    sql_ledger,
+    sql_pins,
+    sql_removals,
+    sql_schema,
+    sql_versions,
+)
+from supply_lake.snapshots.pins import Pin
 from supply_lake.snapshots.records import Batch, Commit, Snapshot, Status
+from supply_lake.snapshots.removal import Removal
 from supply_lake.snapshots.schema_versions import SchemaVersion
 from supply_lake.snapshots.sql_database import Database
 from supply_lake.snapshots.sql_register import register
@@ -155,7 +166,7 @@ class SqlStore:
 
     @staticmethod
     def _promise(connection: sa.Connection, dataset: str, until: int) -> None:
-        head = sql_commit.lock_dataset(connection, dataset)
+        head = sql_datasets.lock_dataset(connection, dataset)
         if until > max(head.answered_until, head.last_committed_at):
             connection.execute(sa.update(datasets).where(datasets.c.dataset == dataset).values(answered_until=until))
 
@@ -208,6 +219,21 @@ class SqlStore:
         with self._database.read() as connection:
             return sql_history.newest_batches(connection, dataset, limit, run_id, status)
 
+    # --- files that are given up
+
+    def remove(self, asked: Removal, recorded: frozenset[str] = frozenset()) -> Removal:
+        """See ``MetadataStore.remove``."""
+        return self._database.write(lambda connection: self._remove(connection, asked, recorded))
+
+    def _remove(self, connection: sa.Connection, asked: Removal, recorded: frozenset[str]) -> Removal:
+        sql_datasets.lock_dataset(connection, asked.dataset)
+        return sql_removals.remove(connection, asked, self._now(), recorded)
+
+    def removals(self, dataset: str | None = None, limit: int | None = None) -> list[Removal]:
+        """See ``MetadataStore.removals``."""
+        with self._database.read() as connection:
+            return sql_removals.newest(connection, dataset, limit)
+
     # --- schemas
 
     def schema(self, dataset: str, commit: int | None = None) -> SchemaVersion | None:
@@ -219,6 +245,21 @@ class SqlStore:
         """See ``MetadataStore.schema_versions``."""
         with self._database.read() as connection:
             return sql_versions.versions(connection, dataset)
+
+    # --- pins
+
+    def add_pin(self, pin: Pin) -> Pin:
+        """See ``MetadataStore.add_pin``."""
+        return self._database.write(lambda connection: sql_pins.add(connection, pin, self._now()))
+
+    def remove_pin(self, pin_id: str) -> bool:
+        """See ``MetadataStore.remove_pin``."""
+        return self._database.write(lambda connection: sql_pins.remove(connection, pin_id))
+
+    def pins(self, dataset: str | None = None) -> list[Pin]:
+        """See ``MetadataStore.pins``."""
+        with self._database.read() as connection:
+            return sql_pins.registered(connection, dataset)
 
     def _now(self) -> int:
         return to_micros(self._clock())

@@ -55,7 +55,9 @@ def standing_rejects(snapshots: Sequence[Snapshot], commit: int | None = None) -
     :param snapshots: records of one dataset, whatever their status, in any order
     :param commit: look no further than this commit; batches that published nothing count by the time they were recorded
     """
-    seen = sorted((one for one in _until(snapshots, commit) if not _undone(one)), key=lambda one: one.id)
+    then = _until(snapshots, commit)
+    live = {held for one in then if one.live for held in (one.id, *one.held)}
+    seen = sorted((one for one in then if not _undone(one)), key=lambda one: one.id)
     last: dict[Identity, str] = {}
     whole: dict[Identity | str, str] = {}
     for snapshot in seen:
@@ -63,14 +65,17 @@ def standing_rejects(snapshots: Sequence[Snapshot], commit: int | None = None) -
             last[source.identity] = max(last.get(source.identity, ""), snapshot.batch_id)
             for read in () if source.replayed else (source.key, source.identity):
                 whole[read] = max(whole.get(read, ""), snapshot.batch_id)
-    found = (_standing(snapshot, last, whole) for snapshot in seen if snapshot.rejects)
+    found = (_standing(snapshot, last, whole, live=snapshot.id in live) for snapshot in seen if snapshot.rejects)
     return tuple(one for one in found if one is not None)
 
 
-def _standing(snapshot: Snapshot, last: dict[Identity, str], whole: dict[Identity | str, str]) -> Rejects | None:
-    """What stands of one snapshot's rejects; ``None`` when nothing does."""
+def _standing(snapshot: Snapshot, last: dict[Identity, str], whole: dict[Identity | str, str], *, live: bool) -> Rejects | None:
+    """What stands of one snapshot's rejects; ``None`` when nothing does.
+
+    :param live: whether its rows are, be it in another snapshot's files
+    """
     sources, batch = snapshot.sources, snapshot.batch_id
-    again = {one.key for one in sources if whole.get(one.identity if snapshot.live else one.key, "") > batch}
+    again = {one.key for one in sources if whole.get(one.identity if live else one.key, "") > batch}
     taken = {one.key for one in sources if last.get(one.identity, "") > batch} - again
     lost = sum(one.rows.deduplicated for one in sources if one.key in taken)
     if sources and len(again) + (0 if lost else len(taken)) == len(sources):

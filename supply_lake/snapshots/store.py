@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from supply_lake.landing.ledger import LedgerEntry, ObjectState, PendingBatch
+from supply_lake.snapshots.pins import Pin
 from supply_lake.snapshots.records import Batch, Commit, Snapshot, Status
+from supply_lake.snapshots.removal import Removal
 from supply_lake.snapshots.schema_versions import ProposedSchema, SchemaVersion
 from supply_lake.storage.object_store import ObjectVersion
 
@@ -21,8 +23,8 @@ from supply_lake.storage.object_store import ObjectVersion
 class PublishedContent:
     """One published object version and its bytes' digest.
 
-    ``live``: a snapshot of its batch, or of the last replay of its rejected rows, is live. ``newest``: of its key. ``revoked``:
-    a person revoked what it published.
+    ``live``: the rows of a snapshot of its batch, or of the last replay of its rejected rows, are live, be it in one that a
+    compaction wrote. ``newest``: of its key. ``revoked``: a person revoked what it published.
     """
 
     key: str
@@ -167,8 +169,8 @@ class MetadataStore(Protocol):
         :raises AlreadyPublished: an object version was published by another commit, or was overwritten and its newer version
             is published; of a batch that takes published objects up again: one of them was revoked, or its rejected rows do not
             stand where they were read any more
-        :raises CommitConflict: ``based_on`` has moved, a snapshot of ``supersedes`` is no longer live, or ``schema`` was built
-            on another version than the newest
+        :raises CommitConflict: ``based_on`` has moved, a snapshot of ``supersedes`` is no longer live, ``schema`` was built
+            on another version than the newest, or ``remove`` gave up the files of one of its snapshots
         """
 
     def record(self, batch: Batch, objects: Sequence[ObjectVersion], taken_up: Sequence[TakenUp] = ()) -> Batch:
@@ -178,6 +180,7 @@ class MetadataStore(Protocol):
 
         :param taken_up: the objects of a replay
         :raises AlreadyPublished: the rejected rows of one of them do not stand where they were read any more
+        :raises CommitConflict: ``remove`` gave up the files of one of its snapshots
         """
 
     def last_commit(self, dataset: str) -> int:
@@ -214,12 +217,29 @@ class MetadataStore(Protocol):
         """
 
     def batch_snapshots(self, dataset: str, landing_date: dt.date) -> list[Snapshot]:
-        """Live snapshots that came from batches of this landing date."""
+        """Snapshots that came from batches of this landing date and whose rows are live: they themselves are, or what a
+        compaction made of them and others, which is not in the list.
+        """
 
     def batches(
         self, dataset: str | None = None, limit: int | None = None, *, run_id: str | None = None, status: Status | None = None
     ) -> list[Batch]:
         """Batches, newest first; of one dataset, of one run, or with one status, if given."""
+
+    # --- files that are given up
+
+    def remove(self, asked: Removal, recorded: frozenset[str] = frozenset()) -> Removal:
+        """Write down, in one transaction, which files are removed from now on; returns what of them may be removed.
+
+        Of ``asked.snapshots`` those that were superseded by ``reachable_from`` or before, and that no pinned commit shows;
+        they have ``removed_at`` from then on. Of ``asked.strays`` those whose snapshot has no record; no commit or record will
+        ever name that id. If nothing is left, nothing is written.
+
+        :param recorded: ids of strays whose record was compared with them after they were found: it does not name them
+        """
+
+    def removals(self, dataset: str | None = None, limit: int | None = None) -> list[Removal]:
+        """What was removed, newest first."""
 
     # --- schemas
 
@@ -228,6 +248,23 @@ class MetadataStore(Protocol):
 
     def schema_versions(self, dataset: str) -> list[SchemaVersion]:
         """Every version of what the dataset publishes, oldest first."""
+
+    # --- pins
+
+    def add_pin(self, pin: Pin) -> Pin:
+        """Register a pin: the files of every commit that it names are kept until it is removed.
+
+        A pin of this id that is registered already is handed back as stored.
+
+        :raises UnknownCommit: a dataset has no such commit (0, the empty beginning, is one)
+        :raises VersionRemoved: files of such a commit were removed already
+        """
+
+    def remove_pin(self, pin_id: str) -> bool:
+        """Forget a registered pin; returns whether there was one of this id."""
+
+    def pins(self, dataset: str | None = None) -> list[Pin]:
+        """Every registered pin, oldest first; only those that name a dataset, if given."""
 
     def close(self) -> None:
         """Give up connections."""

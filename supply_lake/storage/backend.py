@@ -49,6 +49,9 @@ class Backend(Protocol):
     def read(self, version: ObjectVersion) -> BinaryIO:
         """The bytes of exactly this version."""
 
+    def read_own(self, key: str, size: int) -> BinaryIO:
+        """The bytes of an object that is never overwritten."""
+
     def read_range(self, key: str, start: int, length: int) -> bytes:
         """So many bytes of whatever stands under the key."""
 

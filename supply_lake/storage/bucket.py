@@ -43,12 +43,12 @@ class Bucket:
         self._store = store
 
     @staticmethod
-    def open(location: str) -> Bucket:
+    def open(location: str, encryption: str = "") -> Bucket:
         """Open a bucket by its URL. It need not exist yet, and nothing is asked of it."""
         parts = urlsplit(location)
         prefix = parts.path.strip("/")
         try:
-            store = connect(parts.scheme, parts.netloc, prefix or None)
+            store = connect(parts.scheme, parts.netloc, prefix or None, encryption)
         except (broken.BaseError, ValueError) as error:
             raise SettingsError(f"{location} cannot be opened: {_first_line(error)}") from error
         return Bucket(f"{parts.scheme}://{parts.netloc}" + (f"/{prefix}" if prefix else ""), store)
@@ -107,18 +107,23 @@ class Bucket:
         if version.size == 0:  # no range of it can be asked for
             self._same(version)
             return io.BytesIO()
-        file = RangedFile(version.size, partial(self._fetch, version))
-        file.preload()
-        return cast(BinaryIO, io.BufferedReader(file, _BUFFER))
+        return _opened(RangedFile(version.size, partial(self._fetch, version)))
+
+    def read_own(self, key: str, size: int) -> BinaryIO:
+        """The bytes of an object that is never overwritten: nothing is asked but for them."""
+        return _opened(RangedFile(size, lambda start, end: memoryview(self.read_range(key, start, end - start))))
 
     def put(self, key: str, data: bytes | Path | BinaryIO, if_absent: bool) -> ObjectVersion:
         """Write the object whole or not at all."""
+        self._write(key, data, if_absent)
+        return self.head(key)
+
+    def _write(self, key: str, data: bytes | Path | BinaryIO, if_absent: bool = False) -> None:
         with self._answering(key):
             if if_absent:
                 obstore.put(self._store, key, data, mode="create")
             else:
                 obstore.put(self._store, key, data, chunk_size=_part_size(data))
-        return self.head(key)
 
     @contextmanager
     def writer(self, key: str) -> Iterator[BinaryIO]:
@@ -130,7 +135,7 @@ class Bucket:
         with tempfile.SpooledTemporaryFile(_SPOOL) as file:
             yield cast(BinaryIO, file)
             file.seek(0)
-            self.put(key, cast(BinaryIO, file), if_absent=False)
+            self._write(key, cast(BinaryIO, file))
 
     def delete(self, keys: Iterable[str]) -> None:
         """Remove objects, many by one request."""
@@ -193,6 +198,11 @@ class Bucket:
 
 class _UnreadableListing(Exception):
     """obstore gives up on a listing because of one key in it."""
+
+
+def _opened(file: RangedFile) -> BinaryIO:
+    file.preload()
+    return cast(BinaryIO, io.BufferedReader(file, _BUFFER))
 
 
 def _record_batch(keys: list[str], etags: list[str], sizes: list[int], times: list[dt.datetime]) -> pa.RecordBatch:

@@ -18,9 +18,11 @@ _RETRY: Any = {"max_retries": 4, "retry_timeout": dt.timedelta(seconds=20)}
 _CLIENT: Any = {"connect_timeout": "5s", "timeout": "120s"}
 
 
-def connect(scheme: str, bucket: str, prefix: str | None) -> Any:
+def connect(scheme: str, bucket: str, prefix: str | None, encryption: str = "") -> Any:
     """An obstore client. Nothing is asked of the store yet.
 
+    :param encryption: with which S3 encrypts what is written: ``sse-s3``, ``sse-kms`` or ``sse-kms:<key>``; when empty, as the
+        bucket does
     :raises ValueError: there is no such kind of store, or its settings cannot be used
     """
     if scheme in ("s3", "gs", "az") and not bucket:
@@ -33,6 +35,7 @@ def connect(scheme: str, bucket: str, prefix: str | None) -> Any:
             client_options=_CLIENT | {"allow_http": endpoint.startswith("http://")},
             retry_config=_RETRY,
             **_s3_options(endpoint),
+            **_s3_encryption(encryption),
         )
     if scheme == "gs":
         return GCSStore(bucket, prefix=prefix, client_options=_CLIENT, retry_config=_RETRY)
@@ -60,6 +63,15 @@ def _s3_options(endpoint: str) -> dict[str, Any]:
     return options
 
 
+def _s3_encryption(encryption: str) -> dict[str, Any]:
+    kind, _, key = encryption.partition(":")
+    if kind == "sse-s3":
+        return {"server_side_encryption": "AES256"}
+    if kind == "sse-kms":  # with a bucket key one request to KMS serves many objects
+        return {"server_side_encryption": "aws:kms", "sse_bucket_key_enabled": True, **({"sse_kms_key_id": key} if key else {})}
+    return {}
+
+
 def _may_use_profiles() -> bool:
     """Whether credentials may come from a profile, as far as can be told without asking anyone."""
     if os.environ.get("AWS_PROFILE"):
@@ -71,12 +83,30 @@ def _may_use_profiles() -> bool:
     return "AWS_ACCESS_KEY_ID" not in os.environ and any(Path(file).expanduser().exists() for file in files)
 
 
-def listing_pages(bucket: str, prefix: str, after: str) -> Any:
-    """Pages of keys of an S3 bucket, by the AWS library, which is slow to load and to parse."""
+def aws_client(service: str, region: str = "") -> Any:
+    """A client of an AWS service by the AWS library, which is slow to load. It gives up within a sensor's minute.
+
+    :param region: by default the environment's or the profile's
+    """
     import boto3  # type: ignore[import-untyped]
     from botocore.config import Config  # type: ignore[import-untyped]
+    from botocore.exceptions import NoRegionError  # type: ignore[import-untyped]
 
-    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-    config = Config(s3={"addressing_style": "path"}, connect_timeout=5, read_timeout=60, retries={"max_attempts": 4})
-    client = boto3.client("s3", config=config, region_name=region)
+    config = Config(
+        s3={"addressing_style": "path"},
+        connect_timeout=5,
+        read_timeout=25,  # a queue is listened to for up to 20
+        retries={"mode": "standard", "total_max_attempts": 4},
+        max_pool_connections=16,
+    )
+    region = region or os.environ.get("AWS_REGION") or ""
+    try:
+        return boto3.client(service, config=config, region_name=region or None)
+    except NoRegionError:
+        return boto3.client(service, config=config, region_name="us-east-1")  # as obstore's clients have it
+
+
+def listing_pages(bucket: str, prefix: str, after: str) -> Any:
+    """Pages of keys of an S3 bucket, by the AWS library, which is slow to parse."""
+    client = aws_client("s3")
     return client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, StartAfter=after)

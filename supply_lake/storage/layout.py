@@ -7,6 +7,7 @@ a path.
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import re
 from collections.abc import Container
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ LONGEST_KEY = 1024  # bytes, as on S3
 MEMBER = "!/"  # between a landing key and the path of a file in the archive that it names
 PULLS = ".pulls/"
 """Folder of landing in which the lake keeps what it knows of pulls; nothing in it is data."""
+DEAD_LETTERS = "dead_letters/"
+"""Folder of the rejects' place in which the lake keeps messages that told nothing usable."""
 _PLACEHOLDERS = {
     "{yyyy}": r"(?P<yyyy>[0-9]{4})",
     "{mm}": r"(?P<mm>[0-9]{2})",
@@ -36,6 +39,7 @@ _KINDS = {  # placeholder → kind of character, how many at least, whether more
     "*": ("segment", 0, True),
 }
 _TOKEN = re.compile("|".join(re.escape(token) for token in _PLACEHOLDERS))
+_PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _SNAPSHOT_DIR = re.compile(
     r"dataset=(?P<dataset>[^/]+)/year=(?P<yyyy>\d{4})/month=(?P<mm>\d{2})/day=(?P<dd>\d{2})/snapshot_id=(?P<id>[^/]+)(?:/|$)"
@@ -74,6 +78,12 @@ def manifest_path(key: str) -> str:
 def position_path(dataset: str) -> str:
     """Landing key of how far the pulls of a dataset have come."""
     return f"{PULLS}positions/{dataset}.json"
+
+
+def dead_letter_path(sent: dt.date, message_id: str) -> str:
+    """Path of the record of one message, below the rejects root."""
+    name = message_id if _PLAIN_ID.fullmatch(message_id) else hashlib.sha256(message_id.encode()).hexdigest()
+    return f"{DEAD_LETTERS}{sent.year:04}/{sent:%m}/{sent:%d}/{name}.json"
 
 
 def new_snapshot_id() -> str:

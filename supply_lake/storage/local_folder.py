@@ -125,6 +125,11 @@ class LocalFolder:
                 raise
             return file
 
+    def read_own(self, key: str, size: int) -> BinaryIO:  # noqa: ARG002 - a file tells its own
+        """The file, however large it is."""
+        with self._answering(key):
+            return self.path(key).open("rb", buffering=_BUFFER)
+
     def read_range(self, key: str, start: int, length: int) -> bytes:
         """So many bytes of whatever stands under the key."""
         with self._answering(key), self.path(key).open("rb", buffering=0) as file:
@@ -155,6 +160,12 @@ class LocalFolder:
         for key in keys:
             with self._answering(key), suppress(ObjectGone, *_NOT_THERE):
                 self.path(key).unlink()
+
+    def delete_empty(self, folders: Iterable[str]) -> None:
+        """Remove those of these folders that hold nothing."""
+        for folder in filter(None, folders):
+            with suppress(OSError):  # it holds something, or is gone
+                (self.root / folder).rmdir()
 
     def _next_folders(
         self, folder: str, links: frozenset[str], subfolders: Iterable[os.DirEntry[str]]

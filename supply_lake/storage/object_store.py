@@ -33,15 +33,17 @@ class ObjectStore:
         self._backend = backend
 
     @staticmethod
-    def open(location: str) -> ObjectStore:
+    def open(location: str, encryption: str = "") -> ObjectStore:
         """Open a store.
 
         :param location: a folder, which is made if need be, or ``s3://bucket/prefix``, ``gs://…``, ``az://…``, ``memory://``
+        :param encryption: with which S3 encrypts what is written: ``sse-s3``, ``sse-kms`` or ``sse-kms:<key>``; by default as
+            the bucket does. Other stores know nothing of it
         :raises StoreUnavailable: the folder cannot be made
         :raises SettingsError: the URL or the cloud's own variables cannot be used
         """
         if "://" in location:
-            bucket = Bucket.open(location)
+            bucket = Bucket.open(location, encryption)
             return ObjectStore(bucket.location, bucket)
         folder = LocalFolder.open(Path(location))
         return ObjectStore(str(folder.root), folder)
@@ -111,6 +113,14 @@ class ObjectStore:
         _checked(version.key)
         return self._backend.read(version)
 
+    def read_own(self, key: str, size: int) -> BinaryIO:
+        """Open an object that is never overwritten, such as the lake's own files, without asking first what stands there.
+
+        :param size: as it was written
+        :raises ObjectGone: nothing stands under the key
+        """
+        return self._backend.read_own(_checked(key), size)
+
     def read_range(self, key: str, start: int, length: int) -> bytes:
         """So many bytes of an object that is never overwritten, such as the lake's own files; they are all of them there.
 
@@ -141,9 +151,15 @@ class ObjectStore:
         """A file to write; it becomes the object when the ``with`` block ends well, and leaves nothing if it raises."""
         return self._backend.writer(_checked(key))
 
-    def delete(self, keys: Iterable[str]) -> None:
-        """Remove objects; those that are not there are no error."""
-        self._backend.delete([_checked(key) for key in keys])
+    def delete(self, keys: Iterable[str], *, folders: bool = False) -> None:
+        """Remove objects; those that are not there are no error.
+
+        :param folders: of a local store the folders, too, that hold nothing then; only for folders that nobody writes to
+        """
+        checked = [_checked(key) for key in keys]
+        self._backend.delete(checked)
+        if folders and isinstance(self._backend, LocalFolder):
+            self._backend.delete_empty(dict.fromkeys(key.rpartition("/")[0] for key in checked))
 
     def __repr__(self) -> str:
         return f"ObjectStore({self.location!r})"

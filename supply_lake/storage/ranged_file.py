@@ -6,16 +6,16 @@ making sure that it is of the right version (``bucket`` does both).
 
 from __future__ import annotations
 
-import io
-import os
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+from supply_lake.storage.seekable import Seekable
+
 BLOCK = 8 * 1024**2
 
 
-class RangedFile(io.RawIOBase):
+class RangedFile(Seekable):
     """A file of known size. While it is read in order, the next block is on its way.
 
     :param size: in bytes
@@ -23,9 +23,8 @@ class RangedFile(io.RawIOBase):
     """
 
     def __init__(self, size: int, fetch: Callable[[int, int], memoryview]) -> None:
-        self._size = size
+        super().__init__(size)
         self._fetch = fetch
-        self._at = 0
         self._number = -1
         self._block = memoryview(b"")
         self._coming: tuple[int, Future[memoryview]] | None = None
@@ -34,26 +33,6 @@ class RangedFile(io.RawIOBase):
     def preload(self) -> None:
         """Fetch the first block, so that what is gone or changed is known at once."""
         self._turn_to(0)
-
-    def readable(self) -> bool:
-        """Always."""
-        return True
-
-    def seekable(self) -> bool:
-        """Always; a seek costs nothing until the next read."""
-        return True
-
-    def tell(self) -> int:
-        """Position in bytes."""
-        return self._at
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Move to a position, which may lie behind the end."""
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
-        if base + offset < 0:
-            raise ValueError(f"negative seek position {base + offset}")
-        self._at = base + offset
-        return self._at
 
     def readinto(self, target: Any) -> int:
         """Fill the buffer from one block, so perhaps not wholly; 0 at the end."""

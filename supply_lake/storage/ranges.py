@@ -6,39 +6,21 @@ reading an object from its beginning to its end (``ObjectStore.read`` fetches ah
 
 from __future__ import annotations
 
-import io
-import os
 from typing import Any
 
 from supply_lake.storage.object_store import ObjectStore
+from supply_lake.storage.seekable import Seekable
 
 
-class Ranges(io.RawIOBase):
+class Ranges(Seekable):
     """The file. Nothing is asked of the store before the first read.
 
     :param size: of the object, in bytes
     """
 
     def __init__(self, store: ObjectStore, key: str, size: int) -> None:
-        self._store, self._key, self._size = store, key, size
-        self._at = 0
-
-    def readable(self) -> bool:
-        """Always."""
-        return True
-
-    def seekable(self) -> bool:
-        """Always; a seek costs nothing until the next read."""
-        return True
-
-    def tell(self) -> int:
-        """Position in bytes."""
-        return self._at
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Move to a position, which may lie behind the end."""
-        self._at = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
-        return self._at
+        super().__init__(size)
+        self._store, self._key = store, key
 
     def readinto(self, target: Any) -> int:
         """Fill the buffer by one request; 0 at the end."""

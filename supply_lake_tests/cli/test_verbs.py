@@ -371,3 +371,42 @@ def test_schema_of_a_dataset_that_is_not_there(lake: MadeLake, cli: Cli) -> None
     done = cli("schema", "nope")
     assert done.status == 1
     assert "no dataset is called 'nope'" in done.err
+
+
+def test_a_pin_is_written_listed_proved_and_let_go(lake: MadeLake, cli: Cli, tmp_path: Path) -> None:
+    lake.commit([ONE])
+    path = str(tmp_path / "a.pin.json")
+    made = json.loads(cli("pin", "orders", "-o", path, "--name", "november", "--json").out)
+    assert (made["name"], made["datasets"][0]["commit"]) == ("november", 1)
+    assert "registered" in cli("pin", "-o", str(tmp_path / "b.pin.json"), "--no-register").err
+    lake.commit([TWO], supersede=True)
+    count = "SELECT order_id FROM orders"
+    assert json.loads(cli("query", count, "--pin", path, "--json").out) == [{"order_id": ONE[0]}]
+    assert json.loads(cli("query", "SELECT order_id FROM orders@1", "--json").out) == [{"order_id": ONE[0]}]
+    assert [one["id"] for one in json.loads(cli("pins", "--json").out)] == [made["id"]]
+    assert "orders@1" in cli("pins").out
+    assert "holds" in cli("pins", "--verify", path).out
+    lake.stores.lake.delete([lake.stores.metadata.live("orders", 1)[0].files[0].path])
+    broken = cli("pins", "--verify", path)
+    assert (broken.status, "is missing" in broken.out) == (1, True)
+    assert cli("unpin", made["id"]).status == 0
+    assert json.loads(cli("pins", "--json").out) == []
+    assert cli("unpin", made["id"]).status == 1
+
+
+def test_a_backtest_asks_as_of_each_time(lake: MadeLake, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = lake.commit([ONE]).committed_at
+    lake.commit([TWO])
+    assert first is not None
+    times = ["--at", "2020-01-01", "--at", first.isoformat()]
+    assert [one["n"] for one in json.loads(cli("backtest", "SELECT count(*) AS n FROM orders", *times, "--json").out)] == [0, 1]
+    (tmp_path / "reorder_model.py").write_text("def rows(reader):\n    return reader.read('orders').num_rows\nnone = 1\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    out = str(tmp_path / "runs.csv")
+    assert cli("backtest", "--call", "reorder_model:rows", *times, "--parallel", "2", "-o", out).status == 0
+    assert Path(out).read_text().splitlines()[0] == "as_of,result"
+    series = cli("backtest", "SELECT 1 AS a", "--from", "2026-11-01", "--to", "2026-11-03", "--json")
+    assert len(json.loads(series.out)) == 3
+    for wrong in (["SELECT 1"], [*times], ["--call", "reorder_model:none", *times], ["--call", "nothing:x", *times]):
+        assert cli("backtest", *wrong).status == 2

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from supply_lake_tests.crashing import Nursery
 from supply_lake_tests.extract.api import Api
 from supply_lake_tests.extract.shop import NOON, Shop, orders
 
@@ -24,37 +22,9 @@ ROWS = 2_500  # of which the child makes several row groups
 DAILY = {"mode": "replace", "key_scope": "partition"}
 
 
-class Nursery:
-    """The process that copies itself; see ``crash_child``."""
-
-    def __init__(self) -> None:
-        root = Path(__file__).parents[2]
-        self._process = subprocess.Popen(
-            [sys.executable, str(CHILD)],
-            cwd=root,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": str(root)},
-        )
-
-    def pull(self, home: Path, spec: dict[str, Any], env: dict[str, str], *, blow_at: int = 0) -> tuple[int, int]:
-        """Exit status (minus the signal) and number of moments of one pulling process."""
-        assert self._process.stdin
-        assert self._process.stdout
-        order = {"home": str(home), "spec": spec, "env": env, "blow_at": blow_at}
-        self._process.stdin.write(json.dumps(order) + "\n")
-        self._process.stdin.flush()
-        status, moments = self._process.stdout.readline().split()
-        return int(status), int(moments)
-
-    def close(self) -> None:
-        self._process.communicate()
-
-
 @pytest.fixture(scope="module")
 def nursery() -> Iterator[Nursery]:
-    nursery = Nursery()
+    nursery = Nursery(CHILD)
     yield nursery
     nursery.close()
 
@@ -69,7 +39,7 @@ def objects(shop: Shop) -> dict[str, str]:
 def survives(make_shop: Callable[..., Shop], nursery: Nursery, spec: dict[str, Any], env: dict[str, str]) -> None:
     """Killed at each moment in turn, a pull that is run again gives what one that was left alone gives."""
     rehearsal = make_shop(spec, env)
-    status, moments = nursery.pull(rehearsal.house.home, spec, env)
+    status, moments = nursery.order(home=str(rehearsal.house.home), spec=spec, env=env)
     assert status == 0
     assert moments > 6
     whole = objects(rehearsal)
@@ -77,14 +47,14 @@ def survives(make_shop: Callable[..., Shop], nursery: Nursery, spec: dict[str, A
     rehearsal.ingest()
     for blow_at in range(1, moments + 1):
         shop = make_shop(spec, env)
-        assert nursery.pull(shop.house.home, spec, env, blow_at=blow_at)[0] == -signal.SIGKILL
+        assert nursery.order(home=str(shop.house.home), spec=spec, env=env, blow_at=blow_at)[0] == -signal.SIGKILL
         after_death = objects(shop)
         assert after_death.items() <= whole.items(), f"killed at moment {blow_at} of {moments}"
         if after_death:  # then it is published before the window is pulled again
             shop.ingest()
             assert shop.rows() == rehearsal.rows()
             assert shop.house.live()[0].source_system["rows_pulled"] == str(ROWS)
-        assert nursery.pull(shop.house.home, spec, env)[0] == 0
+        assert nursery.order(home=str(shop.house.home), spec=spec, env=env)[0] == 0
         assert whole.items() <= objects(shop).items()  # a cursor that had moved on reads its lag again
         if after_death:
             shop.ingest()
@@ -138,14 +108,14 @@ def test_s5_killed_while_it_pulls_files(make_shop: Callable[..., Shop], nursery:
     more = {"url": f"file://{tmp_path}/out", "pattern": "*.csv", "again_days": 0}
     spec = orders("files", more, format={"type": "csv"}, mode="append", key_scope="partition")
     rehearsal = make_shop(spec)
-    _, moments = nursery.pull(rehearsal.house.home, spec, {})
+    _, moments = nursery.order(home=str(rehearsal.house.home), spec=spec, env={})
     whole = objects(rehearsal)
     assert len(whole) == 3
     for blow_at in range(1, moments + 1):
         shop = make_shop(spec)
-        assert nursery.pull(shop.house.home, spec, {}, blow_at=blow_at)[0] == -signal.SIGKILL
+        assert nursery.order(home=str(shop.house.home), spec=spec, env={}, blow_at=blow_at)[0] == -signal.SIGKILL
         assert objects(shop).items() <= whole.items()
-        assert nursery.pull(shop.house.home, spec, {})[0] == 0
+        assert nursery.order(home=str(shop.house.home), spec=spec, env={})[0] == 0
         assert objects(shop) == whole
         shop.close()
 

@@ -1,19 +1,13 @@
 """Processes that ingest, and kill themselves at the n-th write, or run until they are killed from outside.
 
-Run as ``python crash_child.py``; each line of standard input is JSON, ``{"env": …, "verb": …, "blow_at": n, "seconds": s}``. A fresh
-copy of this process (everything imported, nothing started) does what the verb says; it is killed just before its n-th write (0:
-never), or after the seconds. The answer is one line: ``<exit status or minus signal> <number of writes seen>``.
+An order is ``{"env": …, "verb": …, "blow_at": n, "seconds": s}``; see ``crashing``.
 """
 
 from __future__ import annotations
 
-import json
+import datetime as dt
 import os
-import signal
-import sys
 import time
-import traceback
-from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import event
@@ -24,29 +18,11 @@ from supply_lake.ingest.replay import replay
 from supply_lake.ingest.revoke import revoke
 from supply_lake.ingest.stores import Stores
 from supply_lake.storage.object_store import ObjectStore
+from supply_lake.upkeep.compact import compact
+from supply_lake.upkeep.gc import Collection
+from supply_lake_tests.crashing import Fuse, serve
 
 WRITES = ("INSERT", "UPDATE", "DELETE", "COMMIT")
-
-
-class Fuse:
-    """Counts writes and kills the process just before the n-th."""
-
-    def __init__(self, blow_at: int) -> None:
-        self.blow_at, self.seen = blow_at, 0
-
-    def burn(self) -> None:
-        self.seen += 1
-        if self.seen == self.blow_at:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    def wrap(self, method: Callable[..., Any]) -> Callable[..., Any]:
-        def burnt(*args: Any, **kwargs: Any) -> Any:
-            self.burn()
-            result = method(*args, **kwargs)
-            self.burn()
-            return result
-
-        return burnt
 
 
 def ingest(stores: Stores) -> None:
@@ -64,11 +40,21 @@ def take_back(stores: Stores) -> None:
     revoke(stores, stores.metadata.live("orders")[-1].id, why="killed on the way")
 
 
-VERBS = {"ingest": ingest, "replay": take_up, "revoke": take_back}
+def put_together(stores: Stores) -> None:
+    compact(stores, "orders")
 
 
-def burning(verb: str, blow_at: int) -> int:
-    fuse = Fuse(blow_at)
+def collect(stores: Stores) -> None:
+    Collection(stores, dt.timedelta(), dt.timedelta(), clock=lambda: dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)).run(
+        "orders"
+    )
+
+
+VERBS = {"ingest": ingest, "replay": take_up, "revoke": take_back, "compact": put_together, "gc": collect}
+
+
+def burning(order: dict[str, Any], fuse: Fuse) -> None:
+    os.environ.update(order["env"])
     for name in ("put", "writer", "delete"):
         setattr(ObjectStore, name, fuse.wrap(getattr(ObjectStore, name)))
 
@@ -82,37 +68,8 @@ def burning(verb: str, blow_at: int) -> int:
         fuse.burn()
 
     with Stores.open() as stores:
-        VERBS[verb](stores)
-    return fuse.seen
-
-
-def copy(order: dict[str, Any]) -> str:
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            os.environ.update(order["env"])
-            if order.get("seconds"):
-                signal.setitimer(signal.ITIMER_REAL, order["seconds"])
-                signal.signal(signal.SIGALRM, signal.SIG_DFL)
-            os.write(writer, str(burning(order["verb"], order["blow_at"])).encode())
-            status = 0
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            os._exit(status)
-    os.close(writer)
-    with os.fdopen(reader) as seen:
-        writes = seen.read() or "0"
-    _, ended = os.waitpid(child, 0)
-    return f"{os.waitstatus_to_exitcode(ended)} {writes}"
-
-
-def main() -> None:
-    for line in sys.stdin:
-        print(copy(json.loads(line)), flush=True)
+        VERBS[order["verb"]](stores)
 
 
 if __name__ == "__main__":
-    main()
+    serve(burning)

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import random
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from supply_lake_tests.ingest.house import DAY, KEYED, ORDERS, House, csv
+from supply_lake_tests.ingest.nursery import Nursery
 
 Make = Callable[..., House]
-CHILD = Path(__file__).with_name("crash_child.py")
 SPECS = {
     "append": ORDERS,
     "replace": {**ORDERS, "mode": "replace"},
@@ -34,29 +30,6 @@ def _furnish(house: House) -> None:
     house.land("a.csv", csv([("o0", 0, 1), ("o1", 1, 1)]))
     house.ingest()
     house.land("b.csv", csv([("o0", 9, 2), ("o2", 2, 1), ("o3", "x", 1)]))
-
-
-class Nursery:
-    """The process that copies itself; see ``crash_child``."""
-
-    def __init__(self) -> None:
-        root = Path(__file__).parents[2]
-        self._process = subprocess.Popen(
-            [sys.executable, str(CHILD)], cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-
-    def ingest(self, house: House, *, verb: str = "ingest", blow_at: int = 0, seconds: float = 0) -> tuple[int, int]:
-        """Exit status (minus the signal) and number of writes of one process that ingests, or does what the verb says."""
-        assert self._process.stdin
-        assert self._process.stdout
-        order = {"env": house.env, "verb": verb, "blow_at": blow_at, "seconds": seconds}
-        self._process.stdin.write(json.dumps(order) + "\n")
-        self._process.stdin.flush()
-        status, writes = self._process.stdout.readline().split()
-        return int(status), int(writes)
-
-    def close(self) -> None:
-        self._process.communicate()
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ from supply_lake.errors import NotRevocable
 from supply_lake.ingest.recurate import recurate
 from supply_lake.ingest.replay import replay
 from supply_lake.ingest.revoke import revoke
+from supply_lake.upkeep.compact import compact
 from supply_lake_tests.ingest.house import DAY, KEYED, ORDERS, House, csv
 
 RULES: list[int | None] = [0, -5, None]  # the least quantity; without one any whole number is good
@@ -28,7 +29,9 @@ FILE = st.tuples(st.just("land"), st.lists(ROW, min_size=1, max_size=5))
 MEND = st.tuples(st.just("mend"), st.sampled_from(RULES))
 REPLAY = st.tuples(st.just("replay"))
 REVOKE = st.tuples(st.just("revoke"), st.integers(0, 9))
-STEPS = st.lists(st.one_of(FILE, FILE, MEND, REPLAY, REVOKE), min_size=3, max_size=9)
+COMPACT = st.tuples(st.just("compact"))
+STEPS = st.lists(st.one_of(FILE, FILE, MEND, REPLAY, REVOKE, COMPACT), min_size=3, max_size=9)
+COMPACTED = st.booleans()  # after every step
 SLOW = settings(max_examples=15, suppress_health_check=list(HealthCheck))
 
 
@@ -108,9 +111,22 @@ def play(house: House, model: Model, steps: list[tuple[Any, ...]]) -> None:
                 run_again(house, model)
             case ("revoke", nth):
                 take_out(house, model, nth)
+            case ("compact",):
+                put_together(house)
         assert house.rows() == model.live(), step
         assert [(file, line) for file, line, _ in house.standing()] == model.standing(), step
     house.recount()
+
+
+def among(steps: list[tuple[Any, ...]], compacted: bool) -> list[tuple[Any, ...]]:
+    return [one for step in steps for one in (step, ("compact",))] if compacted else steps
+
+
+def put_together(house: House) -> None:
+    """A compaction, which the model knows nothing of: nothing may come of it."""
+    for done in compact(house.stores, "orders"):
+        event(f"compacted: {len(done.batch.snapshots[0].holds) if done.batch else 0} snapshots")
+        assert done.files_after < done.files_before
 
 
 def land(house: House, model: Model, rows: list[tuple[Any, ...]]) -> None:
@@ -145,7 +161,8 @@ def run_again(house: House, model: Model) -> None:
 
 
 def take_out(house: House, model: Model, nth: int) -> None:
-    snapshots = sorted(house.stores.metadata.snapshots("orders"), key=lambda one: one.id)
+    found = house.stores.metadata.snapshots("orders")
+    snapshots = sorted((one for one in found if one.kind != "compact"), key=lambda one: one.id)
     if not snapshots:
         return
     chosen = snapshots[nth % len(snapshots)]
@@ -191,8 +208,9 @@ def give_back(model: Model, snapshot: str) -> None:
 
 
 @SLOW
-@given(steps=STEPS)
-def test_m4_append_every_row_is_published_once_or_rejected_once(steps: list[tuple[Any, ...]]) -> None:
+@given(steps=STEPS, compacted=COMPACTED)
+def test_m4_append_every_row_is_published_once_or_rejected_once(steps: list[tuple[Any, ...]], compacted: bool) -> None:
+    steps = among(steps, compacted)
     with tempfile.TemporaryDirectory() as folder:
         spec = {**ORDERS, "error_threshold": THRESHOLD, "columns": columns(0), "landing": {"same_content": "publish"}}
         house = House(Path(folder), spec)
@@ -203,8 +221,9 @@ def test_m4_append_every_row_is_published_once_or_rejected_once(steps: list[tupl
 
 
 @SLOW
-@given(steps=STEPS)
-def test_m4_replace_the_last_delivery_that_stands_is_live(steps: list[tuple[Any, ...]]) -> None:
+@given(steps=STEPS, compacted=COMPACTED)
+def test_m4_replace_the_last_delivery_that_stands_is_live(steps: list[tuple[Any, ...]], compacted: bool) -> None:
+    steps = among(steps, compacted)
     with tempfile.TemporaryDirectory() as folder:
         columns_, landing = columns(0), {"same_content": "publish"}
         house = House(
@@ -217,9 +236,12 @@ def test_m4_replace_the_last_delivery_that_stands_is_live(steps: list[tuple[Any,
 
 
 @SLOW
-@given(steps=STEPS)
-def test_m4_upsert_comes_to_what_its_deliveries_say_whatever_was_replayed_and_revoked(steps: list[tuple[Any, ...]]) -> None:
+@given(steps=STEPS, compacted=COMPACTED)
+def test_m4_upsert_comes_to_what_its_deliveries_say_whatever_was_replayed_and_revoked(
+    steps: list[tuple[Any, ...]], compacted: bool
+) -> None:
     """In the end the date is curated again, so that rows that lost against revoked ones compete as well."""
+    steps = among(steps, compacted)
     with tempfile.TemporaryDirectory() as folder:
         spec = {**ORDERS, **KEYED, "mode": "upsert", "error_threshold": 1.0, "columns": columns(0)}
         house = House(Path(folder), {**spec, "landing": {"same_content": "publish"}})
@@ -236,6 +258,8 @@ def test_m4_upsert_comes_to_what_its_deliveries_say_whatever_was_replayed_and_re
                     assert all(not done.batch.recorded for done in replay(house.stores, "orders"))
                 case ("revoke", nth):
                     _take_out(house, nth)
+                case ("compact",):
+                    put_together(house)
             keys = Counter(row[0] for row in house.rows())
             assert not keys or max(keys.values()) == 1
             house.prove()

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from supply_lake.errors import ObjectGone
 from supply_lake.landing.discovery import discover, stale
-from supply_lake.landing.events import from_events
+from supply_lake.landing.events import from_events, to_ask
 from supply_lake.landing.ledger import ObjectState
+from supply_lake.landing.messages import Notice
 from supply_lake.landing.rules import Rules
 from supply_lake.snapshots.sql_store import SqlStore
 from supply_lake.storage.object_store import ObjectVersion
@@ -47,9 +48,21 @@ class World:
         self.standing.pop(key, None)
 
     def event(self, keys: list[str]) -> None:
-        delivered = from_events(dict.fromkeys(keys, 1), self.head, RULES, self.ledger.prefix_fingerprints(), NOW)
+        """Events come late: some tell of what stands there, some of what stood there before, some leave out which it was."""
+        notices = [self.notice(number, key) for number, key in enumerate(keys)]
+        known = self.ledger.known(keys)
+        seen = {key: self.head(key) for key in to_ask(notices, known)}
+        fingerprints = self.ledger.prefix_fingerprints()
+        delivered = from_events(notices, seen, known, RULES, fingerprints=fingerprints, now=NOW)
         self.ledger.set_prefix_fingerprints(delivered.fingerprints)
-        self.new += self.ledger.register(delivered.entries)
+        self.new += self.ledger.register(delivered.entries, listed=True)
+
+    def notice(self, number: int, key: str) -> Notice:
+        stood = sorted(one for one in self.ever if one[0] == key)
+        if not stood or number == 2:
+            return Notice(key)
+        _, etag, size = stood[number % len(stood)]
+        return Notice(key, etag, size, sequencer=f"{number:02}")
 
     def look(self, cap: int, prefix: str) -> int:
         listed = batches(one for one in self.standing.values() if one.key.startswith(prefix))
@@ -63,10 +76,8 @@ class World:
         """A batch finds that a key's bytes are gone or changed."""
         self.ledger.set_prefix_fingerprints(stale(self.ledger.prefix_fingerprints(), [key]))
 
-    def head(self, key: str) -> ObjectVersion:
-        if key not in self.standing:
-            raise ObjectGone(key)
-        return self.standing[key]
+    def head(self, key: str) -> ObjectVersion | ObjectGone:
+        return self.standing.get(key) or ObjectGone(key)
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 
@@ -70,3 +71,8 @@ def test_a_bucket_is_listed_as_often_as_agreed() -> None:
     watch = Watch(ObjectStore.open("memory://"), lambda: HOT, full_seconds=60, poll_seconds=2)
     assert [watch.due(second) for second in (0, 1, 2, 3, 4)] == [EVERYTHING, (), HOT, (), HOT]
     assert watch.due(60) == EVERYTHING
+
+
+def test_e2_where_a_queue_tells_everything_is_listed_at_first_and_then_only_to_reconcile() -> None:
+    watch = Watch(ObjectStore.open("memory://"), lambda: HOT, full_seconds=3_600, poll_seconds=math.inf)
+    assert [watch.due(now) for now in (0, 1, 3_599, 3_600, 3_601)] == [EVERYTHING, (), (), EVERYTHING, ()]

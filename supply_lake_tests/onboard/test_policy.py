@@ -70,9 +70,10 @@ def test_a_small_sample_proves_little() -> None:
     assert any("unique in 3 rows, which proves little" in doubt for doubt in table("id,v", "1,2", "2,3", "3,4").policy.doubts)
 
 
-def test_the_time_of_the_last_change_orders() -> None:
-    made = table("id,updated_at", *(f"{at},2026-01-01T00:00:{at:02}Z" for at in range(50)))
-    assert spec(made).order_by == "updated_at"
+@pytest.mark.parametrize("name", ["updated_at", "modifieddate", "LastModified", "changedon", "as_of"])
+def test_the_time_of_the_last_change_orders(name: str) -> None:
+    made = table(f"id,{name}", *(f"{at},2026-01-01T00:00:{at:02}Z" for at in range(50)))
+    assert spec(made).order_by == spec(made).columns[1].name
 
 
 def test_wishes_go_before_guesses() -> None:

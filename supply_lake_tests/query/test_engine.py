@@ -15,6 +15,7 @@ import pytest
 
 from supply_lake.errors import QueryError, SupplyLakeError
 from supply_lake.query import engine
+from supply_lake.query.view import View
 from supply_lake.storage.object_store import ObjectStore
 from supply_lake_tests.query.made_lake import DAY, ORDERS, MadeLake, named
 
@@ -25,8 +26,13 @@ ONE = ("o1", 1, Decimal("1.50"))
 TWO = ("o2", 2, Decimal("2.50"))
 
 
+def view(lake: MadeLake, as_of: dt.datetime | None = None) -> View:
+    metadata = lake.stores.metadata
+    return View.newest(metadata) if as_of is None else View.as_of(metadata, as_of)
+
+
 def ask(lake: MadeLake, sql: str, **at: Any) -> list[tuple[Any, ...]]:
-    with engine.run(lake.stores, sql, engine.View.of(lake.stores.metadata, **at)) as answer:
+    with engine.run(lake.stores, sql, view(lake, **at)) as answer:
         return [tuple(row.values()) for row in answer.table().to_pylist()]
 
 
@@ -50,7 +56,7 @@ def test_superseded_rows_are_not_seen_and_stay_readable_at_their_commit(lake: Ma
     assert ask(lake, "FROM orders", as_of=first.committed_at) == [ONE]
     assert ask(lake, "FROM orders", as_of=second.committed_at) == [TWO]
     assert ask(lake, "FROM orders", as_of=dt.datetime(2020, 1, 1)) == []
-    assert ask(lake, "FROM orders", commit=1) == [ONE]
+    assert ask(lake, "FROM orders@1") == [ONE]
 
 
 def test_an_empty_dataset_is_an_empty_table_of_the_declared_types(make_lake: Make) -> None:
@@ -83,7 +89,7 @@ def test_p6_a_widened_column_reads_old_and_new_snapshots_without_loss(lake: Made
 def test_columns_of_an_old_commit_do_not_change_when_a_column_comes(lake: MadeLake) -> None:
     first = lake.commit([ONE])
     lake.commit([(*TWO, "yes")], schema=WIDER, supersede=True)
-    with engine.run(lake.stores, "FROM orders", engine.View.of(lake.stores.metadata, as_of=first.committed_at)) as answer:
+    with engine.run(lake.stores, "FROM orders", view(lake, first.committed_at)) as answer:
         assert answer.schema.names == ["order_id", "quantity", "price"]
 
 
@@ -153,7 +159,8 @@ def test_rejects_of_overwritten_bytes_stand_only_beside_their_live_rows(lake: Ma
 def test_all_tables_are_listed(make_lake: Make, sql: str) -> None:
     lake = make_lake(ORDERS, named("parts"))
     assert [row[0] for row in ask(lake, sql)] == [
-        "orders", "orders__rejects", "orders__rows", "parts", "parts__rejects", "parts__rows",
+        "orders", "orders__history", "orders__rejects", "orders__rows",
+        "parts", "parts__history", "parts__rejects", "parts__rows",
     ]  # fmt: skip
 
 
@@ -183,14 +190,13 @@ def test_other_statements_that_only_read(lake: MadeLake, sql: str) -> None:
 
 def test_only_the_named_datasets_are_looked_up(make_lake: Make) -> None:
     lake = make_lake(ORDERS, named("parts"))
-    newest = engine.View.of(lake.stores.metadata)
     asked: list[str] = []
 
-    def note(name: str) -> Any:
+    def commit_of(name: str) -> int:
         asked.append(name)
-        return newest.rows(name)
+        return 0
 
-    with engine.run(lake.stores, "SELECT count(*) FROM orders", engine.View(note, newest.rejects)):
+    with engine.run(lake.stores, "SELECT count(*) FROM orders", View(lake.stores.metadata, commit_of, bound=False)):
         assert asked == ["orders"]
 
 

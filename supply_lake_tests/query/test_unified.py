@@ -20,9 +20,9 @@ MOMENT = dt.datetime(2026, 11, 1, 12, 30, tzinfo=UTC)
 LARGE = 2**53 + 1
 
 
-def ask(lake: MadeLake, sql: str = "FROM orders", **at: Any) -> tuple[str, list[Any]]:
+def ask(lake: MadeLake, sql: str = "FROM orders") -> tuple[str, list[Any]]:
     """The type and the values of the column ``v``."""
-    with engine.run(lake.stores, sql, engine.View.of(lake.stores.metadata, **at)) as answer:
+    with engine.run(lake.stores, sql) as answer:
         table = answer.table()
         return str(table.schema.field("v").type), table.column("v").to_pylist()
 
@@ -108,9 +108,9 @@ def test_p6_as_of_a_commit_the_columns_and_types_stay_what_they_were(lake: MadeL
     snapshots = [commit(lake, own, value, n=n) for n, (own, value) in enumerate(kinds)]
     expected = ["int32", "int64", "decimal128(21, 2)", "string"]
     for number, (snapshot, kind) in enumerate(zip(snapshots, expected, strict=True), start=1):
-        assert ask(lake, commit=number)[0] == kind
-        assert ask(lake, as_of=snapshot.committed_at)[0] == kind
-        assert len(ask(lake, commit=number)[1]) == number
+        assert ask(lake, f"FROM orders@{number}")[0] == kind
+        assert ask(lake, f"FROM orders@'{snapshot.committed_at}'")[0] == kind
+        assert len(ask(lake, f"FROM orders@{number}")[1]) == number
 
 
 def test_p6_when_the_narrow_snapshots_are_gone_their_type_is_gone(lake: MadeLake) -> None:
@@ -118,7 +118,7 @@ def test_p6_when_the_narrow_snapshots_are_gone_their_type_is_gone(lake: MadeLake
     assert ask(lake)[0] == "string"
     commit(lake, pa.int64(), 7, supersede=True)
     assert ask(lake) == ("int64", [7])
-    assert ask(lake, commit=1) == ("string", ["many"])
+    assert ask(lake, "FROM orders@1") == ("string", ["many"])
 
 
 def test_p5_columns_that_come_and_go_are_null_where_they_are_not(lake: MadeLake) -> None:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+import threading
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from supply_lake.errors import QueryError
+from supply_lake.errors import QueryCancelled, QueryError, QueryTimeout, UsageError
 from supply_lake.query import engine, sandbox
-from supply_lake_tests.query.made_lake import MadeLake
+from supply_lake.query.statement import HARMFUL_FUNCTIONS
+from supply_lake.query.worker import Worker
+from supply_lake_tests.query.made_lake import ORDERS, MadeLake, named
 
+ENDLESS = "SELECT sum(hash(range)) FROM range(100000000000)"
 NOT_FOR_READING = [
     "CREATE TABLE t AS SELECT 1",
     "CREATE VIEW v AS SELECT 1",
@@ -81,6 +86,24 @@ READS_ELSEWHERE = [
     "FROM arrow_scan(1, 2, 3)",
     "FROM python_map_function(1)",
     "FROM a_python_variable",
+    'FROM "{live}"',
+    "FROM orders JOIN '{live}' ON true",
+    "FROM (WITH \"{secret}\" AS (SELECT 1) FROM orders) AS x, '{secret}'",
+    "FROM pg_catalog.pg_settings",
+    "FROM system.pg_catalog.pg_settings",
+    "FROM duckdb_views()",
+    "FROM duckdb_temporary_files()",
+    "FROM information_schema.views",
+    "FROM orders AT (VERSION => 1)",
+    "SELECT current_setting('temp_directory')",
+    "SELECT 'allowed_paths'.current_setting()",
+    "SELECT getvariable('x')",
+    "SELECT json_serialize_plan('FROM read_text(''/etc/passwd'')')",
+    "SELECT write_log('x')",
+    "SELECT list_transform([1], lambda x: current_setting('temp_directory'))",
+    "SELECT sleep_ms(1)",
+    "FROM orders@'{secret}'",
+    "SELECT sum(getenv('HOME')) OVER () FROM orders",
 ]
 
 
@@ -119,7 +142,7 @@ def test_statements_that_do_more_than_read_are_refused(lake: MadeLake, places: d
 def test_nothing_but_datasets_can_be_read(lake: MadeLake, places: dict[str, str], sql: str) -> None:
     a_python_variable = {"a": [1]}
     assert a_python_variable
-    with pytest.raises(QueryError) as caught:
+    with pytest.raises((QueryError, UsageError)) as caught:
         _run(lake, sql.format(**places))
     said = str(caught.value)
     assert "\n" not in said
@@ -146,6 +169,80 @@ def test_the_engine_is_walled_in_even_if_a_statement_slips_through(places: dict[
     with pytest.raises(duckdb.Error):
         connection.execute(sql.format(**places))
     connection.close()
+
+
+def test_every_function_that_sounds_like_more_than_computing_is_refused_or_was_looked_at() -> None:
+    suspicious = re.compile(
+        r"read|write|file|path|glob|env|http|url|setting|secret|query|execut|serializ|sleep|log|scan|variable|load"
+    )
+    looked_at = {
+        "current_catalog", "current_query", "current_query_id", "in_search_path", "json_deserialize_sql", "json_serialize_sql", "json_extract_path",
+        "json_extract_path_text", "log", "log10", "log2", "parse_dirname", "parse_dirpath", "parse_duckdb_log_message",
+        "parse_filename", "parse_path", "pg_conf_load_time", "url_decode", "url_encode", "spread",
+    }  # fmt: skip
+    with duckdb.connect() as connection:
+        sql = "SELECT DISTINCT function_name FROM duckdb_functions() WHERE function_type IN ('scalar', 'macro', 'aggregate')"
+        names = {str(row[0]) for row in connection.execute(sql).fetchall()}
+    assert {one for one in names if suspicious.search(one)} - HARMFUL_FUNCTIONS - looked_at == set()
+
+
+def test_what_a_query_does_not_see_is_not_there(make_lake: Callable[..., MadeLake]) -> None:
+    lake = make_lake(ORDERS, named("parts"))
+    limits = engine.Limits(datasets=["parts"])
+    with engine.run(lake.stores, "SHOW TABLES", limits=limits) as answer:
+        assert {one[:5] for one in answer.table().column(0).to_pylist()} == {"parts"}
+    for table in ("orders", "orders__rows", "orders__history", "orders@0", 'main."ORDERS"'):
+        with (
+            pytest.raises(QueryError, match=r"there is no table \w+; the datasets are parts$"),
+            engine.run(lake.stores, f"FROM {table}", limits=limits),
+        ):
+            pass
+
+
+def test_a_deeply_nested_statement_is_refused(lake: MadeLake) -> None:
+    with pytest.raises(QueryError):
+        _run(lake, "SELECT " + " + ".join(["1"] * 5_000))
+
+
+def test_a_query_that_reads_too_much_is_refused_before_it_runs(lake: MadeLake) -> None:
+    with (
+        pytest.raises(QueryError, match=r"may read [\d,]+ bytes of files, more than the 10"),
+        engine.run(lake.stores, "FROM orders", limits=engine.Limits(bytes=10)),
+    ):
+        pass
+
+
+def test_time_is_limited(lake: MadeLake) -> None:
+    with (
+        pytest.raises(QueryTimeout, match=r"took longer than 0 s; .* SUPPLY_LAKE_QUERY_SECONDS"),
+        engine.run(lake.stores, ENDLESS, limits=engine.Limits(seconds=0.2)),
+    ):
+        pass
+
+
+def test_the_time_in_which_nobody_takes_rows_is_not_counted(lake: MadeLake) -> None:
+    with engine.run(lake.stores, "FROM range(1000000)", limits=engine.Limits(seconds=60)) as answer:
+        worker = answer._worker
+        left, batches = worker._left, answer.batches()
+        next(batches)
+        assert 0 < left - worker._left < 60
+
+
+def test_another_thread_cancels_a_query(lake: MadeLake) -> None:
+    def cancel_soon(worker: Worker) -> None:
+        threading.Timer(0.2, worker.cancel).start()
+
+    with pytest.raises(QueryCancelled), engine.run(lake.stores, ENDLESS, started=cancel_soon):
+        pass
+
+
+def test_an_answer_is_cancelled_between_two_batches(lake: MadeLake) -> None:
+    with engine.run(lake.stores, "FROM range(1000000)") as answer:
+        batches = answer.batches()
+        next(batches)
+        answer.cancel()
+        with pytest.raises(QueryCancelled):
+            next(batches)
 
 
 def test_memory_is_limited(lake: MadeLake, tmp_path: Path) -> None:

@@ -37,6 +37,18 @@ def seen(what: Wanted = NOTHING, waiting: int = 0) -> Callable[[], Sight]:
     return lambda: Sight(what, waiting)
 
 
+def test_time_spent_waiting_for_a_message_is_no_work_to_rest_from(clock: Clock) -> None:
+    looks = []
+
+    def listen() -> Sight:
+        clock.sleep(5)
+        looks.append(clock.now)
+        return Sight(NOTHING, 0, idle=5)
+
+    assert wait(listen, Patience(seconds=20)) is NOTHING
+    assert looks == [5.0, 10.25, 15.5, 20.75]
+
+
 def test_looking_takes_at_most_a_fifth_of_the_time() -> None:
     assert Patience().rest(0.0) == 0.25
     assert Patience().rest(2.0) == 8.0

@@ -157,3 +157,19 @@ def test_many_objects_are_deleted_whether_they_are_there_or_not(s3_location: str
         store.put(f"{number} +%", b"")
     store.delete([f"{number} +%" for number in range(-1_000, 30)])
     assert [batch.num_rows for batch in store.list() if batch.num_rows] == []
+
+
+@pytest.mark.parametrize(
+    ("encryption", "options"),
+    [
+        ("", {}),
+        ("sse-s3", {"server_side_encryption": "AES256"}),
+        # The emulator asks for a key where S3 takes the account's own.
+        ("sse-kms", {"server_side_encryption": "aws:kms", "sse_bucket_key_enabled": True}),
+        ("sse-kms:arn:aws:kms:x:1:key/2", {
+            "server_side_encryption": "aws:kms", "sse_bucket_key_enabled": True, "sse_kms_key_id": "arn:aws:kms:x:1:key/2"
+        }),
+    ],
+)  # fmt: skip
+def test_how_s3_is_told_to_encrypt(encryption: str, options: dict[str, Any]) -> None:
+    assert connections._s3_encryption(encryption) == options
