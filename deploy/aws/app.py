@@ -33,10 +33,11 @@ def main() -> None:
     """Write the templates into ``cdk.out``, or where the ``cdk`` command wants them."""
     import aws_cdk as cdk
     from cdk_nag import AwsSolutionsChecks
+    from supply_lake_aws.compute import Compute
     from supply_lake_aws.config import ConfigError, load
     from supply_lake_aws.data_plane import DataPlane
 
-    synthesizer = cdk.DefaultStackSynthesizer(generate_bootstrap_version_rule=False)
+    synthesizer = cdk.BootstraplessSynthesizer()
     app = cdk.App(outdir=os.environ.get("CDK_OUTDIR") or "cdk.out", analytics_reporting=False, context=_FLAGS, default_stack_synthesizer=synthesizer)
     path = app.node.try_get_context("config") or os.environ.get("SUPPLY_LAKE_DEPLOY_CONFIG") or HERE / "lake.yaml"
     try:
@@ -45,7 +46,9 @@ def main() -> None:
         sys.exit(str(error))
 
     common = {"termination_protection": True, "suppress_template_indentation": True}
-    DataPlane(app, f"{config.name}-data", config, **common)
+    data = DataPlane(app, f"{config.name}-data", config, **common)
+    if config.compute.image:
+        Compute(app, f"{config.name}-compute", config, **common).add_stack_dependency(data)
     cdk.Tags.of(app).add("supply-lake", config.name)
     cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     app.synth()

@@ -21,10 +21,10 @@ _WILDCARDS = (
     (":log-group:/", "Log groups and streams of one lake's tasks: streams are named by the tasks."),
     (":ecs:", "Tasks and services of one cluster, which is the lake's alone: tasks are named by ECS."),
     ("ecs:ListTasks on *", "It takes no resource; the condition holds it to the lake's cluster."),
+    ("ecs:DescribeTaskDefinition on *", "It takes no resource; definitions hold no secrets."),
     ("ec2:DescribeNetworkInterfaces on *", "It takes no resource; the run launcher asks for the network that its own task is in."),
     ("ecr:GetAuthorizationToken on *", "It takes no resource."),
     ("ssmmessages:", "They take no resource; the session itself is opened by who may start it on the task."),
-    ("sns:ListSubscriptionsByTopic", "They take no resource of ours; the doctor reads how landing tells of new objects."),
 )
 """Part of the wildcard, and its reason. A bare ``*`` goes by ``<first action> on *``."""
 

@@ -6,6 +6,7 @@ itself (``supply_lake.settings``; ``environment`` turns these into those).
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -63,6 +64,12 @@ class Compute(_Part):
     database_gb: int = Field(20, ge=20, le=65_536)
     database_multi_az: bool = Field(False, description="Whether a standby waits in another zone; it doubles the price.")
     backup_days: int = Field(14, ge=1, le=35)
+
+    @property
+    def repository(self) -> tuple[str, str, str] | None:
+        """Account, region and name of the image's repository in ECR; ``None`` when it is elsewhere."""
+        found = re.match(r"(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.[a-z.]+/([^:@]+)", self.image)
+        return (found[1], found[2], found[3]) if found else None
 
     @property
     def spill_bytes(self) -> int:
