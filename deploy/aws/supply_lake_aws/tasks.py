@@ -34,7 +34,9 @@ _UNPRIVILEGED = "10001"
 class Tasks(Construct):
     """The definitions. ``code`` and ``run`` work on the lake; ``daemon`` and ``web`` do not touch it."""
 
-    def __init__(self, scope: Construct, id: str, names: Names, config: Config, database: Database, kept: logs.RetentionDays) -> None:
+    def __init__(
+        self, scope: Construct, id: str, names: Names, config: Config, database: Database, kept: logs.RetentionDays
+    ) -> None:
         super().__init__(scope, id)
         self._names, self._compute, self._database, self._kept = names, config.compute, database, kept
         self.log_groups: dict[str, logs.LogGroup] = {}
@@ -79,9 +81,7 @@ class Tasks(Construct):
             "ecs-tasks.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}}
         )
         role = iam.Role(self, f"{task.title()}Role", role_name=self._names.task_role(task), assumed_by=principal)
-        policy = iam.Policy(
-            self, f"{task.title()}RolePolicy", policy_name="lake", roles=[role], statements=list(statements)
-        )
+        policy = iam.Policy(self, f"{task.title()}RolePolicy", policy_name="lake", roles=[role], statements=list(statements))
         acknowledge_wildcards(policy, statements)
         return role
 
@@ -137,9 +137,13 @@ class Tasks(Construct):
             logging=ecs.LogDriver.aws_logs(stream_prefix=name, log_group=self._log_group(name)),
             port_mappings=[ecs.PortMapping(container_port=port)] if port else None,
             stop_timeout=Duration.seconds(120),
-            health_check=ecs.HealthCheck(command=["CMD", *health], start_period=Duration.minutes(2), retries=5) if health else None,
+            health_check=ecs.HealthCheck(command=["CMD", *health], start_period=Duration.minutes(2), retries=5)
+            if health
+            else None,
         )
-        acknowledge(task, "AwsSolutions-ECS2", "These variables are names of places; the one secret is taken from Secrets Manager.")
+        acknowledge(
+            task, "AwsSolutions-ECS2", "These variables are names of places; the one secret is taken from Secrets Manager."
+        )
         return task
 
     def _dagster(self) -> dict[str, str]:
@@ -156,7 +160,9 @@ class Tasks(Construct):
         secret = self._database.secret
         assert secret is not None
         fields = {"USER": "username", "PASSWORD": "password"}
-        return {f"SUPPLY_LAKE_DAGSTER_PG_{name}": ecs.Secret.from_secrets_manager(secret, field) for name, field in fields.items()}
+        return {
+            f"SUPPLY_LAKE_DAGSTER_PG_{name}": ecs.Secret.from_secrets_manager(secret, field) for name, field in fields.items()
+        }
 
     def _log_group(self, name: str) -> logs.LogGroup:
         group = logs.LogGroup(
