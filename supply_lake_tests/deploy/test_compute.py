@@ -75,7 +75,7 @@ def test_nobody_reaches_a_task_from_outside(compute: Template) -> None:
         (4_000, True, False),
         (5_432, True, False),
     }
-    assert not [one for one in compute.resources("ElasticLoadBalancingV2::LoadBalancer")]
+    assert compute.resources("ElasticLoadBalancingV2::LoadBalancer") == []
 
 
 def test_the_database_is_encrypted_backed_up_and_kept(compute: Template) -> None:

@@ -1,7 +1,7 @@
 """What the checks of best practice find and we do on purpose, each with its reason.
 
-What belongs here: how that is told, and the reasons for wildcards in policies, by the kind of thing that they stand for. What does
-not: reasons of one thing; they stand where it is made. What has no reason stops the synthesis.
+What belongs here: how that is told, and the reasons for wildcards in policies, by the kind of thing that they stand for. What
+does not: reasons of one thing; they stand where it is made. What has no reason stops the synthesis.
 """
 
 from __future__ import annotations

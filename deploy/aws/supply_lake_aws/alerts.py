@@ -24,7 +24,7 @@ class Alerts(Construct):
     """The topic, its addresses, and the alarms of the data plane."""
 
     def __init__(
-        self, scope: Construct, id: str, names: Names, told: config.Alerts, arrivals: Arrivals, table: dynamodb.Table
+        self, scope: Construct, id: str, names: Names, told: config.Alerts, *, arrivals: Arrivals, table: dynamodb.Table
     ) -> None:
         super().__init__(scope, id)
         self.topic = sns.Topic(self, "Topic", topic_name=names.topic, enforce_ssl=True)

@@ -15,7 +15,7 @@ from supply_lake_aws.acknowledged import acknowledge
 from supply_lake_aws.names import Names, arn
 
 MOST_RECEIVES = 20
-"""Above the ten after which the lake itself gives a message up, with its reasons: the queue's own limit is for what it never saw."""
+"""Above the ten after which the lake itself gives a message up, with its reasons: the queue is limited for what it never saw."""
 _VISIBLE_AFTER = Duration.minutes(2)
 _KEPT = Duration.days(14)
 
@@ -23,9 +23,9 @@ _KEPT = Duration.days(14)
 class Arrivals(Construct):
     """The queue of one landing bucket.
 
-    The bucket tells the queue by a property of its own; the construct of the library would bring a Lambda with rights over every
-    bucket. S3 tries the queue when the property is set, so the bucket waits for the queue's policy, and the policy names the bucket
-    by its name.
+    The bucket tells the queue by a property of its own; the construct of the library would bring a Lambda with rights over
+    every bucket. S3 tries the queue when the property is set, so the bucket waits for the queue's policy, and the policy names
+    the bucket by its name.
     """
 
     def __init__(self, scope: Construct, id: str, names: Names, landing: s3.Bucket) -> None:

@@ -1,7 +1,7 @@
 """The buckets: landing, lake, rejects, results of queries, output of runs, access logs.
 
-What belongs here: buckets, what is kept in them for how long, and who may not. What does not: who may (``statements``), and who is
-told of new objects (``arrivals``).
+What belongs here: buckets, what is kept in them for how long, and who may not. What does not: who may (``statements``), and who
+is told of new objects (``arrivals``).
 """
 
 from __future__ import annotations

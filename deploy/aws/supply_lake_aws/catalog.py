@@ -17,7 +17,7 @@ _GB = 10**9
 
 
 class Catalog(Construct):
-    """One database, a workgroup of the lake's own, and one for each consumer: with a limit and a place of results of its own."""
+    """One database, a workgroup of the lake's own, and one for each consumer: each with a limit and a place of results."""
 
     def __init__(self, scope: Construct, id: str, names: Names, limits: Athena, consumers: tuple[Consumer, ...]) -> None:
         super().__init__(scope, id)

@@ -1,6 +1,7 @@
 """The stack that works: network, Dagster's database, its tasks, services, and alarms over them.
 
-What belongs here: putting these together. What does not: anything that holds data of the lake; this stack can go and come again.
+What belongs here: putting these together. What does not: anything that holds data of the lake; this stack can go and
+come again.
 """
 
 from __future__ import annotations
@@ -35,13 +36,13 @@ class Compute(Stack):
         names, kept = Names(config.name), retention(config.storage.logs_days)
         network = Network(self, "Network", names, config.compute, kept)
         database = Database(self, "Database", names, config.compute, network)
-        tasks = Tasks(self, "Tasks", names, config, database, kept)
+        tasks = Tasks(self, "Tasks", names, config, database=database, kept=kept)
         services = Services(self, "Services", names, network, tasks)
-        Watch(self, "Watch", names, tasks, services, database)
+        Watch(self, "Watch", names, tasks=tasks, services=services, database=database)
         CfnOutput(self, "Cluster", value=services.cluster.cluster_name, description="cluster")
         CfnOutput(self, "Repository", value=config.compute.image, description="image")
 
 
 def retention(days: int) -> logs.RetentionDays:
-    """How long log groups keep lines: the least that CloudWatch offers of the days and more, of a month, a quarter, a half and a year."""
+    """How long log groups keep lines: the days, rounded up to a month, a quarter, a half or a whole year."""
     return next((one for most, one in _KEPT.items() if days <= most), logs.RetentionDays.ONE_YEAR)

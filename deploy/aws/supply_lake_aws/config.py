@@ -1,7 +1,7 @@
 """One YAML file → one frozen ``Config``: every parameter of the infrastructure, with its limits.
 
-What belongs here: names, defaults and validation. What does not: what is made of them (the constructs), and settings of the lake
-itself (``supply_lake.settings``; ``environment`` turns these into those).
+What belongs here: names, defaults and validation. What does not: what is made of them (the constructs), and settings of the
+lake itself (``supply_lake.settings``; ``environment`` turns these into those).
 """
 
 from __future__ import annotations

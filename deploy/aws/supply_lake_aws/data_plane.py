@@ -1,7 +1,7 @@
 """The stack that holds data: buckets, queue, table, catalog, alerts, and the roles of other accounts.
 
-What belongs here: putting these together, and what to set so that a lake uses them. What does not: where Dagster runs (``compute``);
-a lake on any machine with a role of this account can use this stack alone.
+What belongs here: putting these together, and what to set so that a lake uses them. What does not: where Dagster runs
+(``compute``); a lake on any machine with a role of this account can use this stack alone.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class DataPlane(Stack):
         self.arrivals = Arrivals(self, "Arrivals", names, self.buckets.landing)
         self.metadata = Metadata(self, "Metadata", names)
         self.catalog = Catalog(self, "Catalog", names, config.athena, config.consumers)
-        self.alerts = Alerts(self, "Alerts", names, config.alerts, self.arrivals, self.metadata.table)
+        self.alerts = Alerts(self, "Alerts", names, config.alerts, arrivals=self.arrivals, table=self.metadata.table)
         self.roles = Roles(self, "Roles", names, config, Statements(self, names))
         for variable, value in environment(names).items():
             CfnOutput(self, variable.title().replace("_", ""), value=value, description=variable)

@@ -56,8 +56,8 @@ class Database(Construct):
         acknowledge(
             self,
             "AwsSolutions-SMG4",
-            "Tasks read the secret when they start, so rotating it by a clock would cut off those that run; docs/deploy-aws.md tells "
-            "how to rotate it with a restart.",
+            "Tasks read the secret when they start, so rotating it by a clock would cut off those that run; docs/deploy-aws.md "
+            "tells how to rotate it with a restart.",
         )
         acknowledge(
             self, "AwsSolutions-RDS11", "Only the tasks' group reaches it; another port would hide it from nobody else."
@@ -66,5 +66,5 @@ class Database(Construct):
             acknowledge(
                 self,
                 "AwsSolutions-RDS3",
-                "It holds Dagster's history, not the lake's: without it runs wait, nothing is lost. `database_multi_az` changes it.",
+                "It holds Dagster's history, not the lake's: without it runs wait, nothing is lost. Set `database_multi_az`.",
             )

@@ -20,7 +20,7 @@ _ZONES = 2
 
 
 class Network(Construct):
-    """Tasks reach S3 and DynamoDB without leaving AWS's network, and everything else through NAT. Nobody reaches them from outside."""
+    """Tasks reach S3 and DynamoDB inside AWS's network, and everything else through NAT. Nobody reaches them from outside."""
 
     def __init__(self, scope: Construct, id: str, names: Names, compute: Compute, kept: logs.RetentionDays) -> None:
         super().__init__(scope, id)

@@ -2,7 +2,8 @@
 
 What belongs here: actions, resources and conditions. What does not: who gets which (``roles``, ``tasks``).
 
-Nothing here grants a wildcard of actions, changes a bucket, a queue or a table itself, or deletes a version of an object for good.
+Nothing here grants a wildcard of actions, changes a bucket, a queue or a table itself, or deletes a version of an object for
+good.
 """
 
 from __future__ import annotations
@@ -95,8 +96,8 @@ class Statements:
     # --- records
 
     def read_records(self, datasets: Sequence[str] = ()) -> list[iam.PolicyStatement]:
-        """Read the metadata: all of it, or what readers of these datasets need. A snapshot's record is found by its id alone, and
-        ids are learnt from the dataset's own items.
+        """Read the metadata: all of it, or what readers of these datasets need. A snapshot's record is found by its id alone,
+        and ids are learnt from the dataset's own items.
         """
         condition = None
         if datasets:
@@ -128,7 +129,7 @@ class Statements:
         ]
 
     def examine(self) -> list[iam.PolicyStatement]:
-        """What ``supply-lake doctor`` asks besides: how landing tells of new objects, and the depth of the dead-letter queue."""
+        """What ``supply-lake doctor`` asks besides: how landing tells of new objects, and how many dead letters there are."""
         return [
             _allow("Examine", "Landing", ["s3:GetBucketNotification"], [self.names.bucket_arn("landing")]),
             _allow(

@@ -24,7 +24,8 @@ from supply_lake_aws.roles import working
 from supply_lake_aws.statements import Statements
 
 RUN, WEB_PORT = "run", 3_000
-_CODE = f"dagster code-server start --host 0.0.0.0 --port {CODE_PORT} --module-name supply_lake.definitions --location-name supply_lake"
+_MODULE = "--module-name supply_lake.definitions --location-name supply_lake"
+_CODE = f"dagster code-server start --host 0.0.0.0 --port {CODE_PORT} {_MODULE}"
 _WEB = f"dagster-webserver --host 0.0.0.0 --port {WEB_PORT} --workspace /opt/dagster/workspace.yaml"
 _DAEMON = "dagster-daemon run --workspace /opt/dagster/workspace.yaml"
 _ANSWERS = "import urllib.request as u; u.urlopen('http://127.0.0.1:{}/server_info', timeout=4)"
@@ -35,7 +36,7 @@ class Tasks(Construct):
     """The definitions. ``code`` and ``run`` work on the lake; ``daemon`` and ``web`` do not touch it."""
 
     def __init__(
-        self, scope: Construct, id: str, names: Names, config: Config, database: Database, kept: logs.RetentionDays
+        self, scope: Construct, id: str, names: Names, config: Config, *, database: Database, kept: logs.RetentionDays
     ) -> None:
         super().__init__(scope, id)
         self._names, self._compute, self._database, self._kept = names, config.compute, database, kept

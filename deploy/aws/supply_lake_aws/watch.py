@@ -26,7 +26,9 @@ _LITTLE_DISK = 2 * 1024**3
 class Watch(Construct):
     """A service without a task, a database that fills up, and every alert of the lake."""
 
-    def __init__(self, scope: Construct, id: str, names: Names, tasks: Tasks, services: Services, database: Database) -> None:
+    def __init__(
+        self, scope: Construct, id: str, names: Names, *, tasks: Tasks, services: Services, database: Database
+    ) -> None:
         super().__init__(scope, id)
         topic = sns.Topic.from_topic_arn(self, "Topic", arn(Stack.of(self), "sns", names.topic))
         self._tell = actions.SnsAction(topic)
