@@ -37,13 +37,16 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PIP_TARGET PIP_PREFIX PYTHONHOME
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test fuzz lint check bench synth lock format clean
+.PHONY: help demo demo-aws dev test fuzz lint check bench synth lock format clean
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
 demo: $(STAMP)  ## land sample data, run the lake through Dagster, show what came of it
 	@$(BIN)/python demo/run.py
+
+demo-aws: $(STAMP) $(EMULATORS_STAMP)  ## the same on AWS's services, as an emulator speaks them
+	@$(BIN)/python demo/aws.py
 
 dev: $(STAMP)  ## open the Dagster UI with the sensors on
 	@echo "Dagster UI: http://127.0.0.1:$(PORT) (stop it with Ctrl-C); files go in with: $(BIN)/supply-lake land DATASET FILE"

@@ -21,8 +21,8 @@ from run import Figure
 
 from supply_lake.landing.ledger import LedgerEntry, ObjectState
 from supply_lake.snapshots import sql_schema
+from supply_lake.snapshots.record_text import batch_text, snapshot_text
 from supply_lake.snapshots.records import Batch, ColumnStats, DataFile, Outcome, Rows, Snapshot, SourceRecord, Status
-from supply_lake.snapshots.sql_history import batch_text, snapshot_text
 from supply_lake.snapshots.sql_store import SqlStore
 from supply_lake.snapshots.store import Proposal
 from supply_lake.storage.layout import new_snapshot_id

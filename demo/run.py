@@ -52,8 +52,11 @@ WIDE = 96
 console = Console(highlight=False, width=min(Console().width, 118) if sys.stdout.isatty() else 118)
 
 
-def main() -> int:
-    """Run the demo; exit status 0 when the lake holds what was landed."""
+def main(*, stays: bool = True) -> int:
+    """Run the demo; exit status 0 when the lake holds what was landed.
+
+    :param stays: the lake is there afterwards, so that there is something to type next
+    """
     # Every file is put whole by this process, so none has to lie still before it counts as finished.
     settings = replace(Settings.from_env(), settle_seconds=0.0)
     console.print(f"[bold]supply_lake[/]  [dim]{FLOW}[/]")
@@ -69,7 +72,8 @@ def main() -> int:
     with Lake.open() as lake:
         _show_query(lake)
         _show_rejects(lake, [batch.dataset for batch in batches])
-    _show_next(settings)
+    if stays:
+        _show_next(settings)
     return 0
 
 

@@ -294,6 +294,7 @@ class Lake(Reader):
         :param dry_run: write nothing, and tell what would come of it
         :raises UnknownDataset: no dataset is called so
         """
+        self._refuse_when_bound()
         from supply_lake.upkeep.compact import SMALL_BYTES, compact
 
         size = SMALL_BYTES if small_bytes is None else small_bytes
@@ -314,6 +315,7 @@ class Lake(Reader):
         :param retention: how long a superseded version stays readable; by default as the settings say
         :param grace: how old a file without a record has to be; by default as the settings say
         """
+        self._refuse_when_bound()
         from supply_lake.upkeep.gc import Collection, terms
 
         kept, young = terms(self.stores.settings, retention, grace)
@@ -326,7 +328,11 @@ class Lake(Reader):
         return self.stores.metadata.removals(self._spec(name).name if name else None, limit)
 
     def reconcile(self, names: Sequence[str] | None = None) -> tuple[TickReport, list[Reconciled]]:
-        """Compare landing with the ledger, by a full listing that enters what was missed, and stored files with the records."""
+        """Compare landing with the ledger, by a full listing that enters what was missed, and stored files with the records.
+
+        Tables that the lake publishes for other engines are held against the live set, and set right.
+        """
+        self._refuse_when_bound()
         from supply_lake.upkeep.reconcile import reconcile_files, reconcile_landing
 
         found = [self._spec(name).name for name in names or self.stores.registry]

@@ -19,7 +19,7 @@ from supply_lake.errors import SettingsError
 
 PREFIX = "SUPPLY_LAKE_"
 _STORE_SCHEMES = ("s3", "gs", "az", "file")
-_METADATA_SCHEMES = ("sqlite", "postgresql", "postgresql+psycopg")
+_METADATA_SCHEMES = ("sqlite", "postgresql", "postgresql+psycopg", "dynamodb")
 _SECRET_PARAMETER = re.compile(r"([?&][a-z]*password=)[^&#]*")
 _CRON = re.compile(r"@(hourly|daily|weekly|monthly|yearly)|[\d*/,\-A-Za-z#?L]+( [\d*/,\-A-Za-z#?L]+){4}")
 _READ_ELSEWHERE = {"DEBUG"}  # by the command, before it reads settings
@@ -46,10 +46,10 @@ class Settings:
 
     ``landing``, ``lake`` and ``rejects`` are absolute local paths or object store URLs (``s3://bucket/prefix``).
     ``encryption`` is that with which S3 encrypts what the lake writes; when empty, the buckets' own.
-    ``metadata`` is an SQLAlchemy URL. ``events`` is the queue that tells of new objects in landing: ``sqs://name``,
-    ``sqs://account/name`` or its URL; when empty, landing is listed. ``alert_url`` is a webhook that takes JSON, or empty.
-    Sizes are bytes, times are seconds unless their name says otherwise. Schedules are cron lines in UTC, or empty: then nothing
-    runs by itself.
+    ``metadata`` is an SQLAlchemy URL, or ``dynamodb://TABLE``; ``iceberg`` an SQLAlchemy URL, or empty. ``events`` is the queue
+    that tells of new objects in landing: ``sqs://name``, ``sqs://account/name`` or its URL; when empty, landing is listed.
+    ``alert_url`` is a webhook that takes JSON, or empty. Sizes are bytes, times are seconds unless their name says otherwise.
+    Schedules are cron lines in UTC, or empty: then nothing runs by itself.
     """
 
     home: Path
@@ -73,6 +73,7 @@ class Settings:
     events: str = ""
     reconcile_seconds: float = 3_600.0
     alert_url: str = ""
+    iceberg: str = ""
     retention_days: float = 90.0
     gc_grace_hours: float = 48.0
     compact_schedule: str = ""
@@ -109,12 +110,18 @@ class Settings:
             encryption=_encryption(env),
             events=_queue(env, landing),
             alert_url=_get(env, "ALERT_URL"),
+            iceberg=_iceberg(env, home),
             compact_schedule=_cron(env, "COMPACT_SCHEDULE"),
             gc_schedule=_cron(env, "GC_SCHEDULE"),
             reconcile_schedule=_cron(env, "RECONCILE_SCHEDULE"),
             verify_schedule=_cron(env, "VERIFY_SCHEDULE"),
             **numbers,  # type: ignore[arg-type]
         )
+
+    @property
+    def iceberg_warehouse(self) -> str:
+        """Where Iceberg tables keep their own metadata: beside the lake."""
+        return _sibling(self.lake, "iceberg")
 
     @property
     def scratch(self) -> Path:
@@ -206,9 +213,25 @@ def _metadata(env: Mapping[str, str], home: Path) -> str:
     if scheme not in _METADATA_SCHEMES:
         raise SettingsError(
             f"{PREFIX}METADATA={redacted(value)} has the scheme {scheme!r}; "
-            "give sqlite:///path or postgresql://user@host/database"
+            "give sqlite:///path, postgresql://user@host/database or dynamodb://TABLE"
         )
     return value
+
+
+def _iceberg(env: Mapping[str, str], home: Path) -> str:
+    """SQLAlchemy URL of the catalog; empty when the lake publishes no tables."""
+    value = _get(env, "ICEBERG")
+    if value.lower() in ("", "off"):
+        return ""
+    if value.lower() == "on":
+        return f"sqlite:///{home / 'iceberg.sqlite'}"
+    scheme, separator, rest = value.partition("://")
+    if not separator or scheme not in _METADATA_SCHEMES:
+        raise SettingsError(
+            f"{PREFIX}ICEBERG={redacted(value)} is neither on nor off, nor the URL of an SQL catalog; "
+            "give on, sqlite:///path or postgresql://user@host/database"
+        )
+    return f"postgresql+psycopg://{rest}" if scheme == "postgresql" else value
 
 
 def _choice(env: Mapping[str, str], name: str, allowed: tuple[str, ...]) -> str:

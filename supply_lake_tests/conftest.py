@@ -46,6 +46,14 @@ def s3_location(s3_server: object, monkeypatch: pytest.MonkeyPatch) -> str:
     return f"s3://{s3_server.new_bucket()}/some/place"  # type: ignore[attr-defined]
 
 
+@pytest.fixture
+def dynamodb_url(s3_server: object, monkeypatch: pytest.MonkeyPatch) -> str:
+    """URL of a DynamoDB table of the test's own, made when it is opened, with the AWS variables set for it."""
+    for name, value in s3_server.environ.items():  # type: ignore[attr-defined]
+        monkeypatch.setenv(name, value)
+    return s3_server.new_table()  # type: ignore[attr-defined]
+
+
 @pytest.fixture(scope="session")
 def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
     """A running MariaDB server, ``supply_lake_tests.integration.mariadb.MariaDB``; skips where none is installed."""

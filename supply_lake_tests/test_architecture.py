@@ -34,6 +34,13 @@ def test_import_contracts_hold() -> None:
     assert run.returncode == 0, run.stdout
 
 
+def test_no_commit_passes_by_the_exports() -> None:
+    """What is published for other engines is true only if whoever commits goes through ``Stores``."""
+    commits = re.compile(r"metadata\.(commit|record)\(")
+    found = [str(path.relative_to(PACKAGE)) for path in MODULES if commits.search(path.read_text(encoding="utf-8"))]
+    assert found == ["ingest/stores.py"]
+
+
 def test_every_room_has_its_place_in_the_import_contract() -> None:
     contract = (ROOT / "pyproject.toml").read_text().partition("[tool.importlinter]")[2]
     rooms = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()}

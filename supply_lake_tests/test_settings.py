@@ -33,6 +33,7 @@ def test_places_are_switched_one_by_one() -> None:
         "s3://bucket/team/rejects",
     )
     assert settings.metadata == "postgresql+psycopg://me@host/db"
+    assert Settings.from_env({"SUPPLY_LAKE_METADATA": "dynamodb://lake"}).metadata == "dynamodb://lake"
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ import click
 
 from supply_lake.cli.backtest import backtest
 from supply_lake.cli.catalog import datasets, objects, show, snapshots
+from supply_lake.cli.diff import changes, diff
 from supply_lake.cli.doctor import doctor
 from supply_lake.cli.extract import extract
 from supply_lake.cli.ingest import ingest
@@ -58,6 +59,8 @@ class _InOrder(click.Group):
         show,
         schema,
         query,
+        diff,
+        changes,
         pin,
         pins,
         unpin,

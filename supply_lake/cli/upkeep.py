@@ -170,3 +170,5 @@ def _reconciled(landing: TickReport, found: Sequence[Reconciled]) -> None:
     for one in found:
         for path in one.missing:
             click.echo(plain(f"{one.dataset}: {path} is on record and not there, or of another size"))
+        for told in one.exports:
+            click.echo(plain(told))

@@ -57,9 +57,8 @@ def _metadata(settings: Settings) -> Iterator[Finding]:
 
 
 def _on_aws(settings: Settings) -> bool:
-    return bool(settings.events) or any(
-        place.startswith("s3://") for place in (settings.landing, settings.lake, settings.rejects)
-    )
+    places = (settings.landing, settings.lake, settings.rejects, settings.metadata)
+    return bool(settings.events) or any(place.startswith(("s3://", "dynamodb://")) for place in places)
 
 
 def _identity() -> Iterator[Finding]:

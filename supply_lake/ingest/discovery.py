@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from supply_lake.ingest.stores import Stores
-from supply_lake.landing.discovery import Discovery, discover, reconsider
+from supply_lake.landing.discovery import RULES, Discovery, discover, reconsider
 from supply_lake.landing.ledger import ObjectState
 from supply_lake.landing.rules import Rules, own_prefixes
 from supply_lake.landing.settling import Settling
@@ -57,7 +57,7 @@ def tick(
         listing(landing, where),
         metadata.known,
         rules,
-        {} if anew else metadata.prefix_fingerprints(),
+        {} if anew else metadata.prefix_fingerprints((*where, RULES)),
         now,
         unsettled=Settling(landing, settings.settle_seconds, clock) if landing.is_local else None,
         prefixes=where,

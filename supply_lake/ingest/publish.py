@@ -216,7 +216,7 @@ class _Publication:
     def _commit(self, settled: Settled, findings: Findings, snapshots: tuple[Snapshot, ...], base: _Base) -> Batch:
         dates = tuple(one.partition for one in snapshots)
         replaces = self.spec.mode is Mode.REPLACE and not self.again
-        return self.stores.metadata.commit(
+        return self.stores.commit(
             Proposal(
                 batch=self.writing.batch(settled, findings, Status.COMMITTED, snapshots),
                 objects=self.objects,
@@ -252,7 +252,7 @@ class _Publication:
         partition = min(self.staged.dates, default=self.work.landing_date)
         snapshot = self.writing.refused(settled, findings, partition, status=status, reason=reason)
         batch = self.writing.batch(settled, findings, status, (snapshot,), reason)
-        return self.stores.metadata.record(batch, self.objects, self.taken_up)
+        return self.stores.record(batch, self.objects, self.taken_up)
 
     def _is_as_it_was(self, settled: Settled) -> bool:
         """Whether a replay that publishes nothing leaves as many rows rejected as there were."""

@@ -77,7 +77,7 @@ class Regrouping:
         batch_id = new_snapshot_id()
         try:
             snapshots = tuple(self._one(lot, group, batch_id) for lot in lots for group in lot.groups)
-            return self.stores.metadata.commit(
+            return self.stores.commit(
                 Proposal(
                     batch=self._batch(batch_id, snapshots),
                     objects=(),

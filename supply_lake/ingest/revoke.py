@@ -91,7 +91,7 @@ class _Revocation:
         instead = list(self._instead())
         notes = (*self._beside(), *(self._losers() if self._by_rows else ()))
         snapshots = tuple(replace(one.snapshot, notes=notes) for one in instead)
-        return self.stores.metadata.commit(
+        return self.stores.commit(
             Proposal(
                 batch=self._batch(snapshots, notes),
                 objects=(),

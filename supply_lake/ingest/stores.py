@@ -1,18 +1,22 @@
 """Everything a batch touches, opened once: the declarations, the three object stores and the metadata store.
 
-What belongs here: opening and closing. What does not: any decision about data.
+What belongs here: opening and closing, and that no commit or record passes by the exports. What does not: any decision about
+data.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from types import TracebackType
 
 from supply_lake.datasets.registry import Registry, load_registry
+from supply_lake.exports.exports import Exports
 from supply_lake.settings import Settings
-from supply_lake.snapshots.sql_store import SqlStore
-from supply_lake.snapshots.store import MetadataStore
-from supply_lake.storage.object_store import ObjectStore
+from supply_lake.snapshots.open_store import open_store
+from supply_lake.snapshots.records import Batch
+from supply_lake.snapshots.store import MetadataStore, Proposal, TakenUp
+from supply_lake.storage.object_store import ObjectStore, ObjectVersion
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,7 @@ class Stores:
     lake: ObjectStore
     rejects: ObjectStore
     metadata: MetadataStore
+    exports: Exports = field(default_factory=Exports)
 
     @staticmethod
     def open(settings: Settings | None = None) -> Stores:
@@ -34,17 +39,33 @@ class Stores:
         :raises StoreUnavailable: a store does not answer
         """
         settings = settings or Settings.from_env()
+        registry = load_registry(settings.datasets)
+        lake, metadata = ObjectStore.open(settings.lake, settings.encryption), open_metadata(settings)
         return Stores(
             settings=settings,
-            registry=load_registry(settings.datasets),
+            registry=registry,
             landing=ObjectStore.open(settings.landing, settings.encryption),
-            lake=ObjectStore.open(settings.lake, settings.encryption),
+            lake=lake,
             rejects=ObjectStore.open(settings.rejects, settings.encryption),
-            metadata=open_metadata(settings),
+            metadata=metadata,
+            exports=Exports.open(settings, lake, metadata),
         )
+
+    def commit(self, proposal: Proposal) -> Batch:
+        """Commit, and tell the exports; errors are those of ``MetadataStore.commit``."""
+        batch = self.metadata.commit(proposal)
+        self.exports.settled(self.registry.get(batch.dataset), batch)
+        return batch
+
+    def record(self, batch: Batch, objects: Sequence[ObjectVersion], taken_up: Sequence[TakenUp] = ()) -> Batch:
+        """Record a batch that publishes nothing, and tell the exports; errors are those of ``MetadataStore.record``."""
+        batch = self.metadata.record(batch, objects, taken_up)
+        self.exports.settled(self.registry.get(batch.dataset), batch)
+        return batch
 
     def close(self) -> None:
         """Give up connections."""
+        self.exports.close()
         self.metadata.close()
 
     def __enter__(self) -> Stores:
@@ -60,4 +81,4 @@ def open_metadata(settings: Settings) -> MetadataStore:
     :raises SettingsError: the URL cannot be used
     :raises StoreUnavailable: it does not answer
     """
-    return SqlStore.open(settings.metadata)
+    return open_store(settings.metadata)

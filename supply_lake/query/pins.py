@@ -21,6 +21,7 @@ from supply_lake.errors import ObjectGone, UsageError, VerificationError
 from supply_lake.query.live_set import LiveSet
 from supply_lake.query.view import View
 from supply_lake.snapshots.pins import Pin, PinnedDataset, content_digest, pin_from_json, pin_json, schemas_digest
+from supply_lake.snapshots.removal import require_files
 from supply_lake.snapshots.store import MetadataStore
 from supply_lake.storage.layout import new_snapshot_id
 from supply_lake.storage.object_store import ObjectStore
@@ -36,12 +37,14 @@ def make(
     """A pin of datasets as a view shows them.
 
     :param as_of: the time that the view is bound to
+    :raises VersionRemoved: files of what was live then are not kept any more
     """
     datasets = tuple(_pinned(metadata, view.rows(one)) for one in names)
     return Pin(new_snapshot_id(), datasets, dt.datetime.now(dt.UTC), as_of, name, by)
 
 
 def _pinned(metadata: MetadataStore, live: LiveSet) -> PinnedDataset:
+    require_files(live.dataset, live.commit, live.snapshots)
     version = metadata.schema(live.dataset, live.commit) if live.commit else None
     commits = metadata.commits(live.dataset) if live.commit else []
     return PinnedDataset(

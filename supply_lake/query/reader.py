@@ -19,6 +19,7 @@ from supply_lake.ingest.stores import Stores
 from supply_lake.query import backtest, engine, pins
 from supply_lake.query.answer import Answer, Form, Shape
 from supply_lake.query.backtest import Question
+from supply_lake.query.difference import Difference, changes
 from supply_lake.query.engine import Limits
 from supply_lake.query.jobs import Jobs, QueryState
 from supply_lake.query.rejects import By, Outcome, Which, reasons_sql, summary_sql
@@ -165,6 +166,49 @@ class Reader:
         :raises QueryError: a step fails; the message names its time
         """
         return backtest.run(lambda time: Reader(self._stores, self.seen(time)), question, times, parallel=parallel)
+
+    # --- what has changed
+
+    def diff(
+        self,
+        name: str,
+        a: int | str | dt.datetime,
+        b: int | str | dt.datetime,
+        *,
+        key: Sequence[str] | None = None,
+    ) -> Difference:
+        """What differs between two versions of a dataset: rows added, removed and changed, cell by cell where there is a key.
+
+        >>> with lake.diff("orders", 6, 7) as found:  # doctest: +SKIP
+        ...     found.added, found.table()
+
+        :param a: the earlier version: a commit, a time, or a snapshot's id
+        :param b: the later one
+        :param key: columns that tell rows apart, instead of the primary key; none at all compares rows as they are
+        :raises UnknownDataset: no dataset is called so
+        :raises UnknownCommit: the dataset has no such commit
+        :raises UnknownSnapshot: the dataset has no such snapshot, or it holds no rows
+        """
+        spec, view = self._spec(name), self.seen()
+        before, after = (view.rows(spec.name, Version.of(one)) for one in (a, b))
+        return Difference(self._stores, spec, before, after, key)
+
+    def changes(
+        self, name: str, since: int, until: int | None = None, *, key: Sequence[str] | None = None
+    ) -> pa.RecordBatchReader:
+        """Every change of a dataset's rows after a commit, commit by commit, with the row before and after it.
+
+        A stream of commit, committed_at, change, key, columns, before and after (see ``query.difference``), all of one schema.
+
+        :param since: the commit that is known already; 0 for none
+        :param until: the last commit that is told; the newest one that is seen when left out
+        :raises UnknownCommit: the dataset has no such commit
+        """
+        spec, view = self._spec(name), self.seen()
+        first = view.rows(spec.name, Version(commit=since)).commit
+        last = view.rows(spec.name, None if until is None else Version(commit=until)).commit
+        commits = [one for one in self._stores.metadata.commits(spec.name) if first < one.number <= last]
+        return changes(self._stores, spec, commits, self._stores.metadata.snapshot, key)
 
     # --- behind the caller's back
 

@@ -41,6 +41,8 @@ class Worker:
         begun = time.monotonic()
         future = self._work = self._pool.submit(work)
         try:
+            if self._cancelled:  # just now, when there was nothing to give up yet
+                self._give_up(future)
             done, _ = wait([future], timeout=self._left)
             if not done:
                 self._left = 0

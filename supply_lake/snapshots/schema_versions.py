@@ -1,12 +1,13 @@
 """The numbered history of what a dataset publishes: its records, and their JSON.
 
-What belongs here: the nouns. What does not: comparing two schemas (``curate.schema``) and storing versions (``sql_versions``).
+What belongs here: the nouns. What does not: comparing two schemas (``curate.schema``) and storing versions (the stores do).
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -89,3 +90,16 @@ def version_json(version: SchemaVersion) -> dict[str, Any]:
         "difference": [change_json(change) for change in version.changes],
         **schema_json(version.schema),
     }
+
+
+def version_text(proposed: ProposedSchema, changes: Sequence[Change]) -> str:
+    """A version as the text that metadata stores keep."""
+    record = {"difference": [change_json(change) for change in changes], **schema_json(proposed.schema)}
+    return json.dumps(record, separators=(",", ":"))
+
+
+def version_from(record: str | bytes, *, dataset: str, number: int, commit: int, at: dt.datetime, by: str) -> SchemaVersion:
+    """The inverse of ``version_text``, with what stands beside it."""
+    data = json.loads(record)
+    changes = tuple(map(change_from_json, data["difference"]))
+    return SchemaVersion(dataset, number, commit, at, by, schema_from_json(data), changes)

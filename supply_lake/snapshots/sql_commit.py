@@ -1,7 +1,7 @@
 """The commit: the one write that makes a batch's snapshots visible; and its sibling for batches that publish nothing.
 
-What belongs here: the sequence inside the transaction. What does not: the ledger's part of it (``sql_settle``) and reading
-what was committed (``sql_history``).
+What belongs here: the sequence inside the transaction. What does not: its rules (``commit_rules``), the ledger's part of it
+(``sql_settle``) and reading what was committed (``sql_history``).
 
 A commit holds its dataset's row from its first statement to its end, so commits of one dataset queue, and each sees all that
 the one before it wrote. That is why numbers have no gaps, times only grow, and no update is lost.
@@ -11,18 +11,18 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
 
-from supply_lake.errors import CommitConflict
-from supply_lake.snapshots.records import Batch, Kind, Snapshot
-from supply_lake.snapshots.sql_datasets import Head, lock_dataset
-from supply_lake.snapshots.sql_history import batch_by_id, batch_text, snapshot_text
+from supply_lake.snapshots.commit_rules import committed, looked_at, superseded, with_schema
+from supply_lake.snapshots.record_text import batch_text, snapshot_text
+from supply_lake.snapshots.records import Batch, Snapshot
+from supply_lake.snapshots.sql_datasets import lock_dataset
+from supply_lake.snapshots.sql_history import batch_by_id
 from supply_lake.snapshots.sql_ledger import chunks
 from supply_lake.snapshots.sql_removals import refuse_condemned
-from supply_lake.snapshots.sql_schema import batches, commits, datasets, from_micros, is_live, snapshots
+from supply_lake.snapshots.sql_schema import batches, commits, datasets, is_live, snapshots
 from supply_lake.snapshots.sql_settle import move, refuse, refuse_moved, settle
 from supply_lake.snapshots.sql_versions import next_version
 from supply_lake.snapshots.store import Proposal, TakenUp
@@ -38,9 +38,11 @@ def commit(connection: sa.Connection, proposal: Proposal, now: int) -> Batch:
         return stored
     refuse(connection, batch, proposal.objects, proposal.taken_up)
     refuse_condemned(connection, batch.snapshots)
-    superseded = _superseded(connection, proposal, head)
+    live = _live_in(connection, batch.dataset, looked_at(proposal))
+    named = _live_among(connection, batch.dataset, proposal.supersedes)
+    gone = superseded(proposal, head.last_commit, live, named)
     number, time = head.last_commit + 1, head.next_time(now)
-    batch = _committed(batch, superseded, number, time)
+    batch = committed(batch, gone, number, time)
     _write_batch(connection, batch, time)
     connection.execute(
         sa.insert(commits).values(
@@ -52,8 +54,8 @@ def commit(connection: sa.Connection, proposal: Proposal, now: int) -> Batch:
             made_by=batch.by,
         )
     )
-    batch = _with_schema(batch, next_version(connection, batch.dataset, proposal.schema, number))
-    _mark(connection, batch.dataset, list(superseded), superseded_by=number)
+    batch = with_schema(batch, next_version(connection, batch.dataset, proposal.schema, number))
+    _mark(connection, batch.dataset, list(gone), superseded_by=number)
     _mark(connection, batch.dataset, proposal.reinstates, revoked_by=None)
     _mark(connection, batch.dataset, proposal.revokes, revoked_by=number)
     _write_snapshots(connection, batch.snapshots, time)
@@ -83,28 +85,6 @@ def record(
     return batch
 
 
-def _superseded(connection: sa.Connection, proposal: Proposal, head: Head) -> dict[str, dt.date]:
-    """Ids that this commit takes out of the live set, each with its partition.
-
-    :raises CommitConflict: the live set is not the one that the proposal was built on
-    """
-    dataset = proposal.batch.dataset
-    if proposal.based_on_commit is not None and proposal.based_on_commit != head.last_commit:
-        raise CommitConflict(
-            f"dataset {dataset} is at commit {head.last_commit}, not at {proposal.based_on_commit} any more; build it again"
-        )
-    partitions = {date for date, _ in proposal.based_on} | set(proposal.supersede_live)
-    live = _live_in(connection, dataset, partitions)
-    for date, ids in proposal.based_on:
-        found = {one for one, partition in live.items() if partition == date}
-        if found != set(ids):
-            raise CommitConflict(f"the live rows of dataset {dataset} on {date} are not those that were read; build it again")
-    written = {snapshot.partition for snapshot in proposal.batch.snapshots}
-    replaced = set(proposal.supersede_live) | {date for date, _ in proposal.based_on if date in written}
-    named = _live_among(connection, dataset, proposal.supersedes)
-    return {one: partition for one, partition in live.items() if partition in replaced} | named
-
-
 def _live_in(connection: sa.Connection, dataset: str, partitions: set[dt.date]) -> dict[str, dt.date]:
     found: dict[str, dt.date] = {}
     for chunk in chunks(sorted(partitions)):
@@ -118,43 +98,12 @@ def _live_among(connection: sa.Connection, dataset: str, ids: Sequence[str]) -> 
     for chunk in chunks(sorted(set(ids))):
         rows = connection.execute(_live_of(dataset).where(snapshots.c.id.in_(chunk)))
         found |= {row.id: row.partition_date for row in rows}
-    missing = sorted(set(ids) - found.keys())
-    if missing:
-        raise CommitConflict(f"snapshot {missing[0]} of dataset {dataset} is not live any more; build it again")
     return found
 
 
 def _live_of(dataset: str) -> sa.Select[tuple[str, dt.date]]:
     query: sa.Select[Any] = sa.select(snapshots.c.id, snapshots.c.partition_date)
     return query.where(snapshots.c.dataset == dataset, is_live)
-
-
-def _committed(batch: Batch, superseded: dict[str, dt.date], number: int, time: int) -> Batch:
-    """The batch as it is stored: each superseded id stands on the first new snapshot of its partition, else on the first.
-
-    A revocation's snapshot that holds no rows has nothing to be read, so it ends where it begins.
-    """
-    shares: dict[int, list[str]] = {}
-    for one, partition in sorted(superseded.items(), key=lambda item: (item[1], item[0])):
-        place = next((n for n, snapshot in enumerate(batch.snapshots) if snapshot.partition == partition), 0)
-        shares.setdefault(place, []).append(one)
-    stamped = tuple(
-        replace(
-            snapshot,
-            supersedes=tuple(shares.get(n, ())),
-            commit=number,
-            committed_at=from_micros(time),
-            superseded_by=number if batch.kind is Kind.REVOKE and not snapshot.files else None,
-        )
-        for n, snapshot in enumerate(batch.snapshots)
-    )
-    return replace(batch, snapshots=stamped, commit=number)
-
-
-def _with_schema(batch: Batch, version: int) -> Batch:
-    """The batch under this version of the schema; snapshots that hold earlier rows again are under theirs."""
-    stamped = tuple(replace(one, schema_version=one.schema_version or version) for one in batch.snapshots)
-    return replace(batch, snapshots=stamped)
 
 
 def _mark(connection: sa.Connection, dataset: str, ids: Sequence[str], **marks: int | str | None) -> None:

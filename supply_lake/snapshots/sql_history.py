@@ -1,4 +1,4 @@
-"""Reading what was committed and recorded, in SQL: live sets, history, batches; and rows to records and back.
+"""Reading what was committed and recorded, in SQL: live sets, history, batches.
 
 What belongs here: queries over ``snapshots``, ``commits`` and ``batches``. What does not: writing them (``sql_commit``).
 """
@@ -8,59 +8,17 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
 
-from supply_lake.quality.verdict import verdict_from_json, verdict_json
-from supply_lake.snapshots.records import (
-    Batch,
-    Commit,
-    Kind,
-    Rows,
-    Snapshot,
-    Status,
-    rows_json,
-    snapshot_from_json,
-    snapshot_json,
-    source_from_json,
-    source_json,
-)
+from supply_lake.snapshots.micros import from_micros
+from supply_lake.snapshots.record_text import batch_from, snapshot_from
+from supply_lake.snapshots.records import Batch, Commit, Snapshot, Status
 from supply_lake.snapshots.sql_ledger import chunks
-from supply_lake.snapshots.sql_schema import batches, commits, datasets, from_micros, is_held, is_live, snapshots
+from supply_lake.snapshots.sql_schema import batches, commits, datasets, is_held, is_live, snapshots
 
 _SNAPSHOT = (snapshots.c.record, snapshots.c.superseded_by, snapshots.c.revoked_by, snapshots.c.removed_at)
-
-
-def snapshot_text(snapshot: Snapshot) -> str:
-    """The record of a snapshot as it is stored."""
-    return json.dumps(snapshot_json(snapshot), separators=(",", ":"))
-
-
-def batch_text(batch: Batch) -> str:
-    """The record of a batch as it is stored; its snapshots have rows of their own."""
-    return json.dumps(
-        {
-            "batch_id": batch.id,
-            "dataset": batch.dataset,
-            "landing_date": batch.landing_date.isoformat(),
-            "status": batch.status,
-            "rows": rows_json(batch.rows),
-            "sources": [source_json(source) for source in batch.sources],
-            "snapshots": [snapshot.id for snapshot in batch.snapshots],
-            "commit": batch.commit,
-            "run_id": batch.run_id,
-            "reason": batch.reason,
-            "notes": batch.notes,
-            "quality": [verdict_json(one) for one in batch.quality],
-            "attempt": batch.attempt,
-            "kind": batch.kind,
-            "replays": batch.replays,
-            "by": batch.by,
-        },
-        separators=(",", ":"),
-    )
 
 
 def last_commit(connection: sa.Connection, dataset: str) -> int:
@@ -127,13 +85,19 @@ def live_partitions(connection: sa.Connection, dataset: str) -> list[dt.date]:
 
 
 def latest(connection: sa.Connection, dataset: str, partition: dt.date | None) -> Snapshot | None:
-    """The live snapshot of the newest commit that has one; of several, the one of the latest partition."""
+    """The live snapshot with the newest rows; of several, the one of the latest partition. A compaction makes no row newer."""
     s = snapshots.c
     query = sa.select(*_SNAPSHOT).where(s.dataset == dataset, is_live)
     if partition is not None:
         query = query.where(s.partition_date == partition)
-    newest = query.order_by(s.commit_number.desc(), s.partition_date.desc(), s.id.desc()).limit(1)
-    return next(iter(_snapshots(connection, newest)), None)
+    newest = query.order_by(s.commit_number.desc(), s.partition_date.desc(), s.id.desc())
+    found: list[Snapshot] = []
+    with connection.execute(newest.execution_options(yield_per=16)) as rows:
+        for row in rows:
+            found.append(snapshot_from(*row))
+            if not found[-1].holds:  # whatever comes after it has older rows
+                break
+    return max(found, key=lambda one: (one.arrived_at, one.partition, one.id), default=None)
 
 
 def newest_snapshots(connection: sa.Connection, dataset: str, limit: int | None) -> list[Snapshot]:
@@ -178,22 +142,13 @@ def batch_by_id(connection: sa.Connection, batch_id: str) -> Batch | None:
 
 
 def _snapshots(connection: sa.Connection, query: sa.Select[Any]) -> list[Snapshot]:
-    return [_snapshot(*row) for row in connection.execute(query)]
-
-
-def _snapshot(record: str, superseded_by: int | None, revoked_by: int | None, removed_at: int | None) -> Snapshot:
-    return replace(
-        snapshot_from_json(json.loads(record)),
-        superseded_by=superseded_by,
-        revoked_by=revoked_by,
-        removed_at=None if removed_at is None else from_micros(removed_at),
-    )
+    return [snapshot_from(*row) for row in connection.execute(query)]
 
 
 def _batches(connection: sa.Connection, records: Iterable[str]) -> list[Batch]:
     parsed = [json.loads(record) for record in records]
     found = _by_id(connection, [one for data in parsed for one in data["snapshots"]])
-    return [_batch(data, tuple(found[one] for one in data["snapshots"])) for data in parsed]
+    return [batch_from(data, tuple(found[one] for one in data["snapshots"])) for data in parsed]
 
 
 def _by_id(connection: sa.Connection, ids: Sequence[str]) -> dict[str, Snapshot]:
@@ -201,24 +156,3 @@ def _by_id(connection: sa.Connection, ids: Sequence[str]) -> dict[str, Snapshot]
     for chunk in chunks(ids):
         found |= {one.id: one for one in _snapshots(connection, sa.select(*_SNAPSHOT).where(snapshots.c.id.in_(chunk)))}
     return found
-
-
-def _batch(data: dict[str, Any], parts: tuple[Snapshot, ...]) -> Batch:
-    return Batch(
-        id=data["batch_id"],
-        dataset=data["dataset"],
-        landing_date=dt.date.fromisoformat(data["landing_date"]),
-        status=Status(data["status"]),
-        rows=Rows(**data["rows"]),
-        sources=tuple(source_from_json(source) for source in data["sources"]),
-        snapshots=parts,
-        commit=data["commit"],
-        run_id=data["run_id"],
-        reason=data["reason"],
-        notes=tuple(data["notes"]),
-        quality=tuple(verdict_from_json(one) for one in data["quality"]),
-        attempt=data["attempt"],
-        kind=Kind(data["kind"]),
-        replays=tuple(data["replays"]),
-        by=data["by"],
-    )

@@ -8,7 +8,6 @@ writers cannot wait for each other.
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby, islice
 from typing import Any, TypeVar
@@ -16,13 +15,14 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from supply_lake.landing.ledger import LedgerEntry, ObjectState, PendingBatch
+from supply_lake.snapshots.ledger_rules import entry, failed, identity, pending_batch, published, retried, used_up, within
+from supply_lake.snapshots.micros import from_micros
 from supply_lake.snapshots.records import Outcome
-from supply_lake.snapshots.sql_schema import from_micros, is_held, is_live, objects, prefixes, snapshots, to_micros
+from supply_lake.snapshots.sql_schema import is_held, is_live, objects, prefixes, snapshots
 from supply_lake.snapshots.store import PublishedContent
 from supply_lake.storage.object_store import ObjectVersion
 
 CHUNK = 1_000
-Identity = tuple[str, str, int]
 T = TypeVar("T")
 
 
@@ -48,11 +48,6 @@ def locked_versions(connection: sa.Connection, wanted: Iterable[ObjectVersion]) 
     identities = {one.identity for one in wanted}
     by_key = locked(connection, (key for key, _, _ in identities))
     return [row for rows in by_key.values() for row in rows if identity(row) in identities]
-
-
-def identity(row: sa.RowMapping) -> Identity:
-    """What makes two rows the same object version."""
-    return (row["key"], row["etag"], row["size"])
 
 
 def update_each(connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> None:
@@ -81,9 +76,11 @@ def known(connection: sa.Connection, keys: Sequence[str]) -> dict[str, set[tuple
     return found
 
 
-def prefix_fingerprints(connection: sa.Connection) -> dict[str, int]:
-    """Every folder's fingerprint."""
-    return {prefix: int(value) for prefix, value in connection.execute(sa.select(prefixes.c.prefix, prefixes.c.fingerprint))}
+def prefix_fingerprints(connection: sa.Connection, beginnings: Sequence[str] = ("",)) -> dict[str, int]:
+    """The fingerprints of folders that begin with one of these."""
+    rows = connection.execute(sa.select(prefixes.c.prefix, prefixes.c.fingerprint))
+    begins = tuple(beginnings)
+    return {prefix: int(value) for prefix, value in rows if prefix.startswith(begins)}
 
 
 def set_prefix_fingerprints(connection: sa.Connection, fingerprints: dict[str, int]) -> None:
@@ -101,17 +98,9 @@ def pending(connection: sa.Connection, datasets: Sequence[str] | None) -> list[P
     )
     if datasets is not None:
         query = query.where(c.dataset.in_(list(datasets)))
-    rows = connection.execute(query.order_by(c.landing_date, c.dataset, c.modified, c.key))
-    return [_pending_batch(*group, rows) for group, rows in groupby(rows, key=lambda row: (row[0], row[1]))]
-
-
-def _pending_batch(landing_date: dt.date, dataset: str, rows: Iterable[Any]) -> PendingBatch:
-    digest = hashlib.blake2b(f"{dataset}\0{landing_date}".encode(), digest_size=16)
-    count = size = attempts = 0
-    for row in rows:
-        digest.update(f"\0{row.key}\0{row.etag}\0{row.size}\0{row.tries}".encode())
-        count, size, attempts = count + 1, size + row.size, max(attempts, row.attempts)
-    return PendingBatch(dataset, landing_date, count, size, attempts + 1, digest.hexdigest())
+    rows = connection.execute(query.order_by(c.landing_date, c.dataset, c.modified, c.key)).mappings()
+    grouped = groupby(rows, key=lambda row: (row["landing_date"], row["dataset"]))
+    return [pending_batch(*group, found) for group, found in grouped]
 
 
 def pending_objects(
@@ -121,14 +110,7 @@ def pending_objects(
     c = objects.c
     query = sa.select(objects).where(c.state == ObjectState.PENDING, c.dataset == dataset, c.landing_date == landing_date)
     query = query.order_by(c.modified, c.key, c.id).limit(max(1, max_objects))
-    taken: list[LedgerEntry] = []
-    size = 0
-    for row in connection.execute(query).mappings():
-        size += row["size"]
-        if taken and size > max_bytes:
-            break
-        taken.append(entry(row))
-    return taken
+    return list(within(connection.execute(query).mappings(), max_bytes))
 
 
 def entries(
@@ -142,22 +124,6 @@ def entries(
             query = query.where(column == value)
     for row in connection.execute(query.execution_options(yield_per=CHUNK)).mappings():
         yield entry(row)
-
-
-def entry(row: sa.RowMapping) -> LedgerEntry:
-    """A row as a value."""
-    return LedgerEntry(
-        object=ObjectVersion(row["key"], row["etag"], row["size"], from_micros(row["modified"])),
-        dataset=row["dataset"],
-        landing_date=row["landing_date"],
-        state=ObjectState(row["state"]),
-        deliveries=row["deliveries"],
-        attempts=row["attempts"],
-        batch_id=row["batch_id"],
-        standing_in=row["standing_in"],
-        reason=row["reason"],
-        first_seen=from_micros(row["first_seen"]),
-    )
 
 
 def versions(connection: sa.Connection, keys: Sequence[str]) -> dict[str, list[LedgerEntry]]:
@@ -179,42 +145,22 @@ def published_content(connection: sa.Connection, dataset: str, landing_date: dt.
         .where(c.dataset == dataset, c.landing_date == landing_date, c.published_in.is_not(None))
         .order_by(c.published_in, c.id)
     )
-    rows = connection.execute(query).all()
-    newest = {row.key: number for number, row in enumerate(rows)}
-    return [
-        PublishedContent(
-            key=row.key,
-            etag=row.etag,
-            size=row.size,
-            sha256=row.sha256,
-            live=bool(row.live),
-            newest=newest[row.key] == number,
-            revoked=row.state == ObjectState.REVOKED,
-        )
-        for number, row in enumerate(rows)
-    ]
+    return published(connection.execute(query).mappings(), lambda row: bool(row["live"]))
 
 
 def start_attempt(connection: sa.Connection, wanted: Sequence[ObjectVersion], max_attempts: int) -> int | None:
     """Count an attempt at all of these, or set aside those that had all of theirs; see ``MetadataStore``."""
     rows = locked_versions(connection, wanted)
     waiting = [row for row in rows if row["state"] == ObjectState.PENDING]
-    used_up = [row for row in waiting if row["attempts"] >= max_attempts]
+    exhausted = [row for row in waiting if row["attempts"] >= max_attempts]
     update_each(
         connection,
-        [
-            {"id": row["id"], "state": ObjectState.SET_ASIDE, "reason": _used_up(row["attempts"], row["reason"])}
-            for row in used_up
-        ],
+        [{"id": row["id"], **used_up(row)} for row in exhausted],
     )
-    if used_up or not waiting or len(waiting) < len({one.identity for one in wanted}):
+    if exhausted or not waiting or len(waiting) < len({one.identity for one in wanted}):
         return None
     update_each(connection, [{"id": row["id"], "attempts": row["attempts"] + 1, "tries": row["tries"] + 1} for row in waiting])
     return 1 + max(int(row["attempts"]) for row in waiting)
-
-
-def _used_up(attempts: int, reason: str) -> str:
-    return f"{attempts} attempts ended without a word" + (f"; the last that spoke said: {reason}" if reason else "")
 
 
 def forgive_attempt(connection: sa.Connection, wanted: Sequence[ObjectVersion]) -> None:
@@ -226,17 +172,7 @@ def forgive_attempt(connection: sa.Connection, wanted: Sequence[ObjectVersion]) 
 def fail_attempt(connection: sa.Connection, wanted: Sequence[ObjectVersion], reason: str, max_attempts: int) -> None:
     """Note the reason; set aside what has no attempt left."""
     rows = [row for row in locked_versions(connection, wanted) if row["state"] == ObjectState.PENDING]
-    update_each(
-        connection,
-        [
-            {
-                "id": row["id"],
-                "state": ObjectState.SET_ASIDE if row["attempts"] >= max_attempts else ObjectState.PENDING,
-                "reason": printable(reason),
-            }
-            for row in rows
-        ],
-    )
+    update_each(connection, [{"id": row["id"], **failed(row, reason, max_attempts)} for row in rows])
 
 
 def retry(connection: sa.Connection, dataset: str, landing_date: dt.date | None) -> int:
@@ -251,27 +187,5 @@ def retry(connection: sa.Connection, dataset: str, landing_date: dt.date | None)
         query = query.where(c.landing_date == landing_date)
     found = [ObjectVersion(key, etag, size, from_micros(0)) for key, etag, size in connection.execute(query)]
     rows = [row for row in locked_versions(connection, found) if row["state"] == ObjectState.SET_ASIDE]
-    update_each(
-        connection,
-        [
-            {
-                "id": row["id"],
-                "state": ObjectState.PENDING,
-                "attempts": 0,
-                "tries": row["tries"] + 1,
-                "reason": "",
-            }
-            for row in rows
-        ],
-    )
+    update_each(connection, [{"id": row["id"], **retried(row)} for row in rows])
     return len(rows)
-
-
-def now_or(first_seen: dt.datetime | None, now: int) -> int:
-    """The time at which an entry was first seen."""
-    return now if first_seen is None else to_micros(first_seen)
-
-
-def printable(text: str) -> str:
-    """Text that every database takes: PostgreSQL has no NUL."""
-    return text.replace("\0", "\N{SYMBOL FOR NULL}")

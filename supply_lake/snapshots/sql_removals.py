@@ -15,12 +15,13 @@ from dataclasses import replace
 
 import sqlalchemy as sa
 
-from supply_lake.errors import CommitConflict
+from supply_lake.snapshots import commit_rules
+from supply_lake.snapshots.micros import from_micros
 from supply_lake.snapshots.records import Snapshot
 from supply_lake.snapshots.removal import Removal, Stray, removal_from_json, removal_json
 from supply_lake.snapshots.sql_ledger import chunks
 from supply_lake.snapshots.sql_pins import registered
-from supply_lake.snapshots.sql_schema import condemned, from_micros, removals, snapshots
+from supply_lake.snapshots.sql_schema import condemned, removals, snapshots
 
 
 def remove(connection: sa.Connection, asked: Removal, now: int, recorded: frozenset[str]) -> Removal:
@@ -84,11 +85,7 @@ def refuse_condemned(connection: sa.Connection, written: Sequence[Snapshot]) -> 
 
     :raises CommitConflict: naming the first whose files were
     """
-    gone = _among(connection, condemned.c.snapshot_id, (one.id for one in written))
-    if gone:
-        raise CommitConflict(
-            f"the files of snapshot {min(gone)} lay uncommitted for so long that gc removed them; build it again"
-        )
+    commit_rules.refuse_condemned(_among(connection, condemned.c.snapshot_id, (one.id for one in written)))
 
 
 def newest(connection: sa.Connection, dataset: str | None, limit: int | None) -> list[Removal]:

@@ -3,14 +3,12 @@
 What belongs here: tables, indexes, the schema's version. What does not: statements over them (``sql_ledger``,
 ``sql_commit``, ``sql_history``, ``sql_versions``, ``sql_pins``) and connections (``sql_database``).
 
-Times are whole microseconds since 1970 UTC: exact, ordered and the same in every database. What is asked for stands in
-columns; the rest of a record is its JSON, written once and never changed. ``superseded_by``, ``revoked_by``, ``held_by`` and
-``removed_at`` are the columns of a snapshot that change after its commit.
+Times are those of ``micros``. What is asked for stands in columns; the rest of a record is its JSON, written once and never
+changed. ``superseded_by``, ``revoked_by``, ``held_by`` and ``removed_at`` are the columns of a snapshot that change after its
+commit.
 """
 
 from __future__ import annotations
-
-import datetime as dt
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
@@ -18,8 +16,6 @@ from sqlalchemy.dialects import postgresql
 from supply_lake.errors import SettingsError
 
 SCHEMA_VERSION = 4
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_MICROSECOND = dt.timedelta(microseconds=1)
 _INIT_LOCK = 0x5AFE_1A4E  # any number that nobody else in the database takes as an advisory lock
 
 # Keys sort by their bytes in every database, whatever its locale.
@@ -172,16 +168,6 @@ is_live = sa.and_(snapshots.c.commit_number.is_not(None), snapshots.c.superseded
 _holders = snapshots.alias("holders")
 is_held = sa.exists().where(_holders.c.id == snapshots.c.held_by, _holders.c.superseded_by.is_(None))
 """Whether all rows of a snapshot are live in one that a compaction wrote."""
-
-
-def to_micros(time: dt.datetime) -> int:
-    """A time with a zone as it stands in the tables."""
-    return (time - _EPOCH) // _MICROSECOND
-
-
-def from_micros(micros: int) -> dt.datetime:
-    """The inverse of ``to_micros``, in UTC."""
-    return _EPOCH + micros * _MICROSECOND
 
 
 def is_current(connection: sa.Connection, store: str) -> bool:

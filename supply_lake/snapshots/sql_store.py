@@ -24,13 +24,14 @@ from supply_lake.snapshots import (
     sql_schema,
     sql_versions,
 )
+from supply_lake.snapshots.micros import to_micros
 from supply_lake.snapshots.pins import Pin
 from supply_lake.snapshots.records import Batch, Commit, Snapshot, Status
 from supply_lake.snapshots.removal import Removal
 from supply_lake.snapshots.schema_versions import SchemaVersion
 from supply_lake.snapshots.sql_database import Database
 from supply_lake.snapshots.sql_register import register
-from supply_lake.snapshots.sql_schema import datasets, to_micros
+from supply_lake.snapshots.sql_schema import datasets
 from supply_lake.snapshots.store import Proposal, PublishedContent, TakenUp
 from supply_lake.storage.object_store import ObjectVersion
 
@@ -84,10 +85,10 @@ class SqlStore:
         with self._database.read() as connection:
             return sql_ledger.known(connection, keys)
 
-    def prefix_fingerprints(self) -> dict[str, int]:
+    def prefix_fingerprints(self, prefixes: Sequence[str] = ("",)) -> dict[str, int]:
         """See ``MetadataStore.prefix_fingerprints``."""
         with self._database.read() as connection:
-            return sql_ledger.prefix_fingerprints(connection)
+            return sql_ledger.prefix_fingerprints(connection, prefixes)
 
     def set_prefix_fingerprints(self, fingerprints: dict[str, int]) -> None:
         """See ``MetadataStore.set_prefix_fingerprints``."""

@@ -6,22 +6,14 @@ two schemas differ (``curate.schema``).
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import sqlalchemy as sa
 
-from supply_lake.curate.schema import difference
-from supply_lake.errors import CommitConflict
-from supply_lake.snapshots.schema_versions import (
-    ProposedSchema,
-    SchemaVersion,
-    change_from_json,
-    change_json,
-    schema_from_json,
-    schema_json,
-)
-from supply_lake.snapshots.sql_schema import commits, from_micros, schema_versions
+from supply_lake.snapshots.commit_rules import new_schema
+from supply_lake.snapshots.micros import from_micros
+from supply_lake.snapshots.schema_versions import ProposedSchema, SchemaVersion, version_from, version_text
+from supply_lake.snapshots.sql_schema import commits, schema_versions
 
 
 def version(connection: sa.Connection, dataset: str, commit: int | None = None) -> SchemaVersion | None:
@@ -44,29 +36,14 @@ def next_version(connection: sa.Connection, dataset: str, proposed: ProposedSche
     :param proposed: ``None`` for a commit that says nothing of its schema
     :raises CommitConflict: the newest version is not the one that the proposal was built on
     """
-    newest = version(connection, dataset)
-    number = newest.number if newest else 0
-    if proposed is None:
-        return number
-    if proposed.based_on != number:
-        raise CommitConflict(
-            f"the schema of dataset {dataset} is at version {number}, not at {proposed.based_on} any more; build it again"
+    number, changes, by = new_schema(dataset, version(connection, dataset), proposed)
+    if changes and proposed is not None:
+        connection.execute(
+            sa.insert(schema_versions).values(
+                dataset=dataset, number=number, commit_number=commit, object=by, record=version_text(proposed, changes)
+            )
         )
-    changes = difference(newest.schema if newest else None, proposed.schema, proposed.brought)
-    if not changes:
-        return number
-    by = next((change.object for change in changes if change.object), proposed.object)
-    record = {"difference": [change_json(change) for change in changes], **schema_json(proposed.schema)}
-    connection.execute(
-        sa.insert(schema_versions).values(
-            dataset=dataset,
-            number=number + 1,
-            commit_number=commit,
-            object=by,
-            record=json.dumps(record, separators=(",", ":")),
-        )
-    )
-    return number + 1
+    return number
 
 
 def _versions(dataset: str) -> sa.Select[Any]:
@@ -77,13 +54,5 @@ def _versions(dataset: str) -> sa.Select[Any]:
 
 
 def _version(row: Any) -> SchemaVersion:
-    record = json.loads(row.record)
-    return SchemaVersion(
-        dataset=row.dataset,
-        number=row.number,
-        commit=row.commit_number,
-        committed_at=from_micros(row.committed_at),
-        object=row.object,
-        schema=schema_from_json(record),
-        changes=tuple(map(change_from_json, record["difference"])),
-    )
+    at = from_micros(row.committed_at)
+    return version_from(row.record, dataset=row.dataset, number=row.number, commit=row.commit_number, at=at, by=row.object)

@@ -111,8 +111,8 @@ class MetadataStore(Protocol):
         registered again.
         """
 
-    def prefix_fingerprints(self) -> dict[str, int]:
-        """Fingerprint of every landing folder as it was when last listed and entered whole."""
+    def prefix_fingerprints(self, prefixes: Sequence[str] = ("",)) -> dict[str, int]:
+        """Fingerprints of the landing folders that begin with one of these, as they were when last listed and entered whole."""
 
     def set_prefix_fingerprints(self, fingerprints: dict[str, int]) -> None:
         """Remember that these folders' listings are entered whole."""
@@ -205,7 +205,10 @@ class MetadataStore(Protocol):
         """The partition dates that have a live snapshot, oldest first."""
 
     def latest(self, dataset: str, partition: dt.date | None = None) -> Snapshot | None:
-        """The live snapshot of the newest commit that has one; of several, that of the latest partition."""
+        """The live snapshot with the newest rows; of several, that of the latest partition.
+
+        A compaction makes no row newer: what it wrote counts by ``arrived_at``.
+        """
 
     def snapshots(self, dataset: str, limit: int | None = None) -> list[Snapshot]:
         """All snapshot records of the dataset whatever their status, newest first."""
@@ -257,6 +260,7 @@ class MetadataStore(Protocol):
         A pin of this id that is registered already is handed back as stored.
 
         :raises UnknownCommit: a dataset has no such commit (0, the empty beginning, is one)
+        :raises VersionRemoved: files of what was live at a commit were removed already
         :raises VersionRemoved: files of such a commit were removed already
         """
 

@@ -119,11 +119,14 @@ class Bucket:
         return self.head(key)
 
     def _write(self, key: str, data: bytes | Path | BinaryIO, if_absent: bool = False) -> None:
-        with self._answering(key):
-            if if_absent:
-                obstore.put(self._store, key, data, mode="create")
-            else:
-                obstore.put(self._store, key, data, chunk_size=_part_size(data))
+        try:
+            with self._answering(key):
+                if if_absent:
+                    obstore.put(self._store, key, data, mode="create")
+                else:
+                    obstore.put(self._store, key, data, chunk_size=_part_size(data))
+        except ObjectGone as gone:  # an upload in parts: it was ended, and the answer to that was lost
+            raise StoreUnavailable(f"{self.location} does not know the upload any more; it is written again later") from gone
 
     @contextmanager
     def writer(self, key: str) -> Iterator[BinaryIO]:

@@ -15,6 +15,11 @@ from obstore.store import AzureStore, GCSStore, MemoryStore, S3Store
 
 # A sensor tick has to say within its minute that the store is away.
 _RETRY: Any = {"max_retries": 4, "retry_timeout": dt.timedelta(seconds=20)}
+_AWS: Any = {
+    "connect_timeout": 5,
+    "read_timeout": 25,  # a queue is listened to for up to 20
+    "retries": {"mode": "standard", "total_max_attempts": 4},
+}
 _CLIENT: Any = {"connect_timeout": "5s", "timeout": "120s"}
 
 
@@ -92,13 +97,7 @@ def aws_client(service: str, region: str = "") -> Any:
     from botocore.config import Config  # type: ignore[import-untyped]
     from botocore.exceptions import NoRegionError  # type: ignore[import-untyped]
 
-    config = Config(
-        s3={"addressing_style": "path"},
-        connect_timeout=5,
-        read_timeout=25,  # a queue is listened to for up to 20
-        retries={"mode": "standard", "total_max_attempts": 4},
-        max_pool_connections=16,
-    )
+    config = Config(s3={"addressing_style": "path"}, max_pool_connections=16, **_AWS)
     region = region or os.environ.get("AWS_REGION") or ""
     try:
         return boto3.client(service, config=config, region_name=region or None)

@@ -73,6 +73,7 @@ class Collection:
             if root == "lake":
                 paths += [file.path for one in snapshots if one.id in going for file in one.files]
             store.delete(paths, folders=True)
+        self.stores.exports.forget(name, removal.reachable_from)
         return removal
 
     def _plan(self, name: str) -> tuple[Removal, list[Snapshot]]:

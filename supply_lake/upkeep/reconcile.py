@@ -23,7 +23,8 @@ _EXAMPLES = 5
 @dataclass(frozen=True, slots=True)
 class Reconciled:
     """One dataset. ``missing`` are files that a record names and that are not there, or of another size; ``unnamed`` are stored
-    files that no record names: of batches at work, or left behind.
+    files that no record names: of batches at work, or left behind. ``exports`` are sentences on what was wrong with tables that
+    are published for other engines, and is set right.
     """
 
     dataset: str
@@ -32,6 +33,7 @@ class Reconciled:
     unnamed: int
     unnamed_bytes: int
     examples: tuple[str, ...]
+    exports: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The comparison as public JSON."""
@@ -42,6 +44,7 @@ class Reconciled:
             "unnamed": self.unnamed,
             "unnamed_bytes": self.unnamed_bytes,
             "unnamed_examples": list(self.examples),
+            "exports": list(self.exports),
         }
 
 
@@ -54,11 +57,12 @@ def reconcile_landing(stores: Stores) -> TickReport:
 
 
 def reconcile_files(stores: Stores, name: str) -> Reconciled:
-    """Compare the stored files of a dataset with its records.
+    """Compare the stored files of a dataset with its records, and its exports with what is live.
 
     :raises UnknownDataset: no dataset is called so
     """
-    dataset = stores.registry.get(name).name
+    spec = stores.registry.get(name)
+    dataset = spec.name
     listed = {root: _listed(store, dataset) for root, store in (("lake", stores.lake), ("rejects", stores.rejects))}
     snapshots = stores.metadata.snapshots(dataset)  # after the listing: what was committed meanwhile is looked up by itself
     missing: list[str] = []
@@ -75,6 +79,7 @@ def reconcile_files(stores: Stores, name: str) -> Reconciled:
         unnamed=len(rest),
         unnamed_bytes=sum(size for _, size in rest),
         examples=tuple(path for path, _ in rest[:_EXAMPLES]),
+        exports=stores.exports.repair(spec),
     )
 
 

@@ -410,3 +410,35 @@ def test_a_backtest_asks_as_of_each_time(lake: MadeLake, cli: Cli, tmp_path: Pat
     assert len(json.loads(series.out)) == 3
     for wrong in (["SELECT 1"], [*times], ["--call", "reorder_model:none", *times], ["--call", "nothing:x", *times]):
         assert cli("backtest", *wrong).status == 2
+
+
+def test_a_difference_as_table_json_and_file(make_lake: Callable[..., MadeLake], cli: Cli, tmp_path: Path) -> None:
+    lake = make_lake(named("orders", primary_key=["order_id"], mode="upsert", key_scope="dataset", order_by="quantity"))
+    lake.commit([ONE, TWO])
+    lake.commit([(ONE[0], 9, ONE[2]), ("o3", 3, Decimal(3))], supersede=True)
+    told = json.loads(cli("diff", "orders", "1", "2", "--json").out)
+    assert (told["added"], told["removed"], told["changed"]) == (1, 1, 1)
+    assert told["cells"] == [{"key": {"order_id": "o1"}, "column": "quantity", "before": 1, "after": 9}]
+    assert "cells" not in json.loads(cli("diff", "orders", "1", "2", "--json", "--summary").out)
+    text = cli("diff", "orders", "1", "2").out
+    assert "1 added, 1 removed, 1 changed by order_id" in text
+    assert "quantity" in text
+    assert "o3" in text
+    assert "o3" not in cli("diff", "orders", "1", "2", "--summary").out
+    path = tmp_path / "changes.parquet"
+    assert cli("diff", "orders", "1", "2", "-o", str(path)).status == 0
+    assert pq.read_table(path).column("change").to_pylist() == ["changed", "removed", "added"]
+    cells = cli("diff", "orders", "1", "2", "--cells", "--format", "csv").out.splitlines()
+    assert cells == ["key,column,before,after", '"{""order_id"": ""o1""}",quantity,1,9']
+    assert "compared as whole rows" not in cli("diff", "orders", "2", "2", "-k", "order_id").out
+    assert cli("diff", "orders", "1", "9").status == 1
+    assert cli("diff", "orders", "1", "yesterday").status == 2
+
+
+def test_the_feed_of_changes(lake: MadeLake, cli: Cli) -> None:
+    lake.commit([ONE])
+    lake.commit([TWO], supersede=True)
+    told = json.loads(cli("changes", "orders", "--since", "1", "--json").out)
+    assert [(one["commit"], one["change"]) for one in told] == [(2, "removed"), (2, "added")]
+    assert json.loads(cli("changes", "orders", "--since", "2", "--json").out) == []
+    assert len(json.loads(cli("changes", "orders", "--since", "0", "--until", "1", "--json").out)) == 1

@@ -36,7 +36,7 @@ def test_a_task_runs_the_image_as_nobody_special_and_takes_its_secret_from_the_v
 def test_what_works_on_the_lake_knows_where_it_is(name: str, compute: Template, data: Template) -> None:
     told = environment(name, compute)
     assert data.outputs.items() <= told.items()
-    settings = Settings.from_env({key: value for key, value in told.items() if key != "SUPPLY_LAKE_METADATA"})
+    settings = Settings.from_env(told)
     assert settings.events.endswith("/test-lake-arrivals")
     if name == "run":
         assert settings.memory_bytes == 4 * 1024**3  # half of the task's

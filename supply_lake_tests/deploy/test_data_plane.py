@@ -89,9 +89,8 @@ def test_alarms_go_to_the_topic_and_the_topic_to_people(data: Template) -> None:
 
 
 def test_the_outputs_are_settings_of_a_lake(data: Template) -> None:
-    without = {name: value for name, value in data.outputs.items() if name != "SUPPLY_LAKE_METADATA"}
-    settings = Settings.from_env(without)
+    settings = Settings.from_env(data.outputs)
     assert settings.landing == f"s3://test-lake-landing-{ACCOUNT}-{REGION}"
     assert settings.events == f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/test-lake-arrivals"
-    assert data.outputs["SUPPLY_LAKE_METADATA"] == "dynamodb://test-lake-metadata"
+    assert settings.metadata == "dynamodb://test-lake-metadata"
     assert json.dumps(data.outputs).count("Fn::") == 0

@@ -64,7 +64,6 @@ def house(outputs: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPat
         if name.startswith("AWS_"):
             monkeypatch.setenv(name, value)
     env = {name: value for name, value in outputs.items() if name.startswith("SUPPLY_LAKE_")}
-    del env["SUPPLY_LAKE_METADATA"]  # the embedded records
     # The output is AWS's own address of the queue; the emulator listens elsewhere.
     env["SUPPLY_LAKE_EVENTS"] = f"{outputs['AWS_ENDPOINT_URL']}/{env['SUPPLY_LAKE_EVENTS'].split('/', 3)[3]}"
     house = House(tmp_path, ORDERS, env=env)

@@ -69,9 +69,9 @@ class Wiring:
         self._events.put_targets(Rule=name, Targets=[{"Id": "1", "Arn": self.arn}])
         self.notify(EventBridgeConfiguration={})
 
-    def waiting(self) -> int:
-        """Messages in the queue, those included that someone has in hand."""
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    def waiting(self, *, in_hand: bool = True) -> int:
+        """Messages in the queue, those that someone has in hand included or not."""
+        names = ["ApproximateNumberOfMessages", *(["ApproximateNumberOfMessagesNotVisible"] if in_hand else [])]
         told = self.sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=names)["Attributes"]
         return sum(int(told[name]) for name in names)
 
@@ -79,6 +79,13 @@ class Wiring:
         """Wait until so many messages are in the queue."""
         end = time.monotonic() + PATIENCE_SECONDS
         while (found := self.waiting()) != messages:
+            assert time.monotonic() < end, f"{found} messages came, not {messages}"
+            time.sleep(0.02)
+
+    def arrived(self, messages: int) -> None:
+        """Wait until so many messages, or more, can be received."""
+        end = time.monotonic() + PATIENCE_SECONDS
+        while (found := self.waiting(in_hand=False)) < messages:
             assert time.monotonic() < end, f"{found} messages came, not {messages}"
             time.sleep(0.02)
 

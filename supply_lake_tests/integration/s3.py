@@ -1,7 +1,8 @@
 """An S3 server out of a Python package (ministack), for tests that talk to one.
 
 It is right about everything that the object store needs: conditional PUT and GET, ranges, multipart uploads, listings in pages,
-encoded keys. It takes any credentials, so refusals cannot be tested on it.
+encoded keys. And about what the DynamoDB store needs: transactions with conditions and tokens, pages of 1 MB, items of 400 KB; of
+reads by key it tells too few consumed units. It takes any credentials, so refusals cannot be tested on it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from pathlib import Path
 import boto3
 from botocore.exceptions import BotoCoreError
 
-PROGRAM = Path(__file__).parents[2] / ".venv-ministack" / "bin" / "ministack"
+PROGRAM = Path(__file__).parents[2] / ".venv-ministack" / "bin" / "python"
+START = Path(__file__).with_name("ministack_quickly.py")
 _PATIENCE_SECONDS = 30
 
 
@@ -50,7 +52,7 @@ class S3:
         own = {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(self.port), "HOME": str(self._folder)}
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [str(PROGRAM)], env=os.environ | own, cwd=self._folder, stdout=log, stderr=subprocess.STDOUT
+                [str(PROGRAM), str(START)], env=os.environ | own, cwd=self._folder, stdout=log, stderr=subprocess.STDOUT
             )
         end = time.monotonic() + _PATIENCE_SECONDS
         while True:
@@ -68,6 +70,10 @@ class S3:
         name = f"bucket-{next(self._numbers)}"
         self.client.create_bucket(Bucket=name)
         return name
+
+    def new_table(self) -> str:
+        """URL of a metadata store in a DynamoDB table that is not there yet."""
+        return f"dynamodb://table-{next(self._numbers)}?create=true"
 
     def stop(self) -> None:
         """Stop the server; what it held is lost."""

@@ -40,3 +40,29 @@ def test_a_lake_in_s3_is_ingested_read_and_proven_there(tmp_path: Path, s3_locat
     with pytest.raises(QueryError, match="may not read s3://"):
         lake.query(f"FROM '{house.stores.lake.uri(lake.live('orders')[0].files[0].path)}'")
     house.close()
+
+
+def test_o7_a_lake_in_s3_is_compacted_collected_and_published_there(tmp_path: Path, s3_location: str) -> None:
+    pytest.importorskip("pyiceberg")
+    from supply_lake.exports.iceberg import Iceberg
+    from supply_lake.upkeep.gc import Collection
+
+    places = {f"SUPPLY_LAKE_{name}": f"{s3_location}/{name.lower()}" for name in ("LANDING", "LAKE", "REJECTS")}
+    house = House(tmp_path, ORDERS, env={**places, "SUPPLY_LAKE_ICEBERG": "on"})
+    lake = Lake(house.stores)
+    for at in range(3):
+        house.land(f"{at}.csv", csv([(f"o{at}", at, 1)]))
+        house.ingest()
+    (done,) = lake.compact("orders")
+    assert (done.files_before, done.files_after) == (3, 1)
+    removal = Collection(house.stores, dt.timedelta(), dt.timedelta(hours=1)).run("orders")
+    assert len(removal.snapshots) == 3
+    assert sum(batch.num_rows for batch in house.stores.lake.list("dataset=orders/")) == 1
+    (export,) = house.stores.exports.each
+    assert isinstance(export, Iceberg)
+    table = export.table("orders")
+    assert table.location() == f"{s3_location}/iceberg/orders"
+    assert sorted(table.scan().to_arrow()["order_id"].to_pylist()) == ["o0", "o1", "o2"]
+    assert lake.reconcile()[1][0].exports == ()
+    assert lake.verify()[0].problems == ()
+    house.close()

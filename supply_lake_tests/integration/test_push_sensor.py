@@ -102,6 +102,19 @@ def test_e1_e2_switched_between_listing_and_listening_nothing_is_lost_or_doubled
         assert wiring.waiting() == 0
 
 
+def test_the_command_ingests_what_landed_and_leaves_no_message_behind(
+    make: Make, wiring: Wiring, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with make() as lake:
+        for name in ("home", "landing", "datasets", "events"):
+            monkeypatch.setenv(f"SUPPLY_LAKE_{name.upper()}", str(getattr(lake.settings, name)))
+        lake.land("a.csv", GOOD)
+        wiring.settled(1)
+    assert run(["ingest", "--json"]) == 0
+    assert '"status": "committed"' in capsys.readouterr().out
+    assert wiring.waiting() == 0
+
+
 def test_e5_a_message_that_is_given_up_is_told_and_can_be_read(
     make: Make,
     wiring: Wiring,

@@ -142,7 +142,6 @@ def test_requests_of_a_revocation(proxy: Proxy, wiring: Wiring, make: Make) -> N
     [
         ("", None, None),
         ("sse-s3", "AES256", None),
-        ("sse-kms", "aws:kms", None),
         ("sse-kms:alias/lake", "aws:kms", "alias/lake"),
     ],
 )

@@ -21,6 +21,7 @@ from supply_lake.errors import (
     UnknownSnapshot,
     UsageError,
     VerificationError,
+    VersionRemoved,
 )
 from supply_lake.lake import Lake
 from supply_lake.query.backtest import steps
@@ -150,6 +151,31 @@ def test_a_file_that_is_no_pin_is_refused(
     path.write_text(change(path.read_text()))
     with pytest.raises(UsageError, match=says):
         lake.query("SELECT 1", pin=path)
+
+
+def test_m3_what_a_pin_names_stays_while_it_is_registered(opened: tuple[MadeLake, Lake]) -> None:
+    made, lake = opened
+    first = made.stores.metadata.commits("orders")[0]
+    kept = lake.pin(["orders"])
+    only_a_file = lake.pin(["orders"], register=False)
+    made.commit([THREE], supersede=True)
+    made.commit([THREE], dataset="parts", supersede=True)
+    now = dt.timedelta(0)
+    lake.gc(delete=True, retention=now)
+    assert ids(lake.query("FROM orders", pin=kept)) == ids(lake.query("FROM orders", pin=only_a_file)) == ["o1"]
+    with pytest.raises(VersionRemoved):
+        lake.read("parts", commit=1)
+    lake.unpin(kept.id)
+    lake.gc(delete=True, retention=now)
+    for refused in (
+        lambda: lake.query("FROM orders", pin=kept),
+        lambda: lake.pin(["orders"], as_of=first.committed_at),
+        lambda: made.stores.metadata.add_pin(kept),
+        lambda: lake.diff("orders", 1, 2),
+        lambda: lake.changes("orders", 0),
+    ):
+        with pytest.raises(VersionRemoved, match=r"gc removed its files"):
+            refused()
 
 
 @pytest.fixture

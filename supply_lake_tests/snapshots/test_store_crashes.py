@@ -1,13 +1,10 @@
-"""The store when things go wrong: many writers, killed writers, a full disk, a server that is away."""
+"""The store when things go wrong: killed writers, a full disk, a server that is away."""
 
 from __future__ import annotations
 
 import datetime as dt
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -16,68 +13,49 @@ import sqlalchemy as sa
 
 from supply_lake.errors import SettingsError, StoreUnavailable
 from supply_lake.landing.ledger import ObjectState
+from supply_lake.snapshots.dynamo_items import LAKE
+from supply_lake.snapshots.dynamo_store import DynamoStore
 from supply_lake.snapshots.sql_schema import lake_schema
 from supply_lake.snapshots.sql_store import SqlStore
 from supply_lake.snapshots.store import MetadataStore
 from supply_lake_tests.snapshots import writers
+from supply_lake_tests.snapshots.conftest import every_way
 from supply_lake_tests.snapshots.made_up import DAY, SECOND, Clock, entry, proposal, version
+from supply_lake_tests.snapshots.opening import PLANNED, open_now, run_writers
 
 ROOT = Path(__file__).parents[2]
-WRITERS, COMMITS = 8, 200
 
-
-def run_writers(*arguments: object) -> list[str]:
-    command = [sys.executable, "-m", "supply_lake_tests.snapshots.writers", *map(str, arguments)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
-
-
-def test_m1_eight_writers_commit_two_hundred_times_each(store_url: str) -> None:
-    run_writers("race", store_url, WRITERS, COMMITS)
-    store = SqlStore.open(store_url)
-    commits = store.commits("orders")
-    last = WRITERS * COMMITS
-    assert [one.number for one in commits] == list(range(1, last + 1))
-    assert [one.committed_at for one in commits] == sorted({one.committed_at for one in commits})
-    snapshots = {one.id: one for one in store.snapshots("orders")}
-    live: dict[dt.date, list[str]] = {writers.APPENDED: [], writers.REPLACED: [], writers.MERGED: []}
-    merged: list[str] = []
-    for commit in commits:
-        (added,) = (snapshots[one] for one in commit.added)
-        was_live = live[added.partition]
-        if added.partition == writers.APPENDED:
-            assert commit.superseded == ()
-            was_live.append(added.id)
-        else:
-            assert list(commit.superseded) == list(added.supersedes) == was_live
-            live[added.partition] = [added.id]
-        if added.partition == writers.MERGED:
-            assert list(added.notes[:-1]) == merged, "an update was lost"
-            merged = list(added.notes)
-        if commit.number % 97 == 0 or commit.number == last:
-            expected = [one for partition in sorted(live) for one in live[partition]]
-            assert [one.id for one in store.live("orders", commit.number)] == expected
-    names = [one.notes[-1] for one in snapshots.values()]
-    assert sorted(names) == sorted(f"{writer}-{number}" for writer in range(WRITERS) for number in range(COMMITS))
-    store.close()
-
-
-def test_m2_killed_at_every_moment_of_the_commit_sequence(store_url: str) -> None:
-    told = run_writers("kill", store_url, "publish")
-    moments = int(told[-1].removeprefix("survived "))
-    assert len(told) == moments + 1
-    for statement in (
+STATEMENTS = {
+    "publish": (
         "INSERT INTO commits",
         "INSERT INTO schema_versions",
         "INSERT INTO snapshots",
         "UPDATE objects",
         "UPDATE datasets",
         "COMMIT",
-    ):
-        for when in ("before", "after"):
-            assert any(one.startswith(f"killed {when} {statement}") for one in told), (when, statement)
-    store = SqlStore.open(store_url, clock=Clock())
+    ),
+    "mend": ("UPDATE snapshots", "UPDATE objects", "COMMIT"),
+}
+
+
+def killed(url: str, work: str) -> int:
+    """How many moments of the work its writers were killed at, one after another; none of those that count is missing."""
+    told = run_writers("kill", url, work)
+    moments = int(told[-1].removeprefix("survived "))
+    assert len(told) == moments + 1
+    wanted = [f"{when} {one}" for one in STATEMENTS[work] for when in ("before", "after")]
+    if url.startswith("dynamodb"):
+        planned = ["after BatchWriteItem"] if url.endswith(PLANNED) else []
+        wanted = ["before the first request", "after TransactWriteItems", *planned]
+    for one in wanted:
+        assert any(line.startswith(f"killed {one}") for line in told), one
+    return moments
+
+
+@every_way
+def test_m2_killed_at_every_moment_of_the_commit_sequence(store_url: str) -> None:
+    moments = killed(store_url, "publish")
+    store = open_now(store_url, Clock())
     for moment in range(moments + 1):
         recount(store, f"d{moment}")
         writers.publish(store_url, f"d{moment}")
@@ -102,12 +80,10 @@ def recount(store: MetadataStore, dataset: str, done: bool = False) -> None:
         assert set(settled) == {"good.csv", "bad.csv"}
 
 
+@every_way
 def test_m2_killed_at_every_moment_of_a_replay_and_of_a_revocation(store_url: str) -> None:
-    told = run_writers("kill", store_url, "mend")
-    moments = int(told[-1].removeprefix("survived "))
-    for statement in ("UPDATE snapshots", "UPDATE objects", "COMMIT"):
-        assert any(one.startswith(f"killed before {statement}") for one in told), statement
-    store = SqlStore.open(store_url, clock=Clock())
+    moments = killed(store_url, "mend")
+    store = open_now(store_url, Clock())
     seen = set()
     for moment in range(moments + 1):
         seen.add(mended(store, f"d{moment}"))
@@ -210,7 +186,7 @@ def own_postgres(tmp_path: Path) -> Iterator[object]:
     server.close()
 
 
-def test_m5_a_connection_that_broke_off_is_made_again(open_store: Callable[[], SqlStore], store_url: str) -> None:
+def test_m5_a_connection_that_broke_off_is_made_again(open_store: Callable[[], MetadataStore], store_url: str) -> None:
     store = open_store()
     store.commit(proposal(DAY))
     if store_url.startswith("postgresql"):
@@ -238,49 +214,27 @@ def test_a_url_that_names_no_store_is_refused(url: str) -> None:
         SqlStore.open(url)
 
 
-def test_a_store_of_another_schema_version_is_refused(open_store: Callable[[], SqlStore]) -> None:
+def test_a_store_of_another_version_is_refused(open_store: Callable[[], MetadataStore]) -> None:
     store = open_store()
-    store._database.write(lambda connection: connection.execute(sa.update(lake_schema).values(version=99)))
-    with pytest.raises(SettingsError, match="has schema version 99"):
+    if isinstance(store, SqlStore):
+        store._database.write(lambda connection: connection.execute(sa.update(lake_schema).values(version=99)))
+    if isinstance(store, DynamoStore):
+        store.table.put_many([{"pk": LAKE[0], "sk": LAKE[1], "design": 99}])
+    with pytest.raises(SettingsError, match=r"has (schema version|key design) 99, this supply_lake takes \d"):
         open_store()
 
 
-def test_threads_share_a_store(store: SqlStore) -> None:
-    with ThreadPoolExecutor(8) as threads:
-        done = list(threads.map(lambda _: store.commit(proposal(DAY, supersede_live=(DAY,))).commit, range(80)))
-    assert sorted(one or 0 for one in done) == list(range(1, 81))
-    assert len(store.live("orders")) == 1
-
-
-def test_many_writers_enter_and_settle_the_same_objects_in_opposite_orders(
-    open_store: Callable[[], SqlStore],
-) -> None:
-    stores = [open_store() for _ in range(4)]
-    versions = [version(f"{n}", at=n) for n in range(300)]
-
-    def work(number: int) -> int:
-        store = stores[number]
-        order = versions if number % 2 else versions[::-1]
-        return sum(store.register([entry(one) for one in order], listed=bool(number)) for _ in range(5))
-
-    def settle(number: int) -> None:
-        for start in range(number * 75, number * 75 + 75, 25):
-            stores[number].commit(proposal(DAY, objects=versions[start : start + 25]))
-
-    with ThreadPoolExecutor(8) as threads:
-        entered = [threads.submit(work, number) for number in range(4)]
-        settled = [threads.submit(settle, number) for number in range(4)]
-        new = sum(one.result() for one in entered)
-        for one in settled:
-            one.result()
-    assert new <= len(versions)
-    assert stores[0].last_commit("orders") == 12
-    assert {one.state for one in stores[0].objects()} == {ObjectState.DONE}
-
-
-def test_a_forked_child_does_not_use_its_parents_connections(open_store: Callable[[], SqlStore]) -> None:
+def test_a_forked_child_does_not_use_its_parents_connections(open_store: Callable[[], MetadataStore]) -> None:
     store = open_store()
     store.commit(proposal(DAY))
+    if isinstance(store, DynamoStore):
+        client = store.table.client
+        store.table._pid = os.getpid() + 1  # as a child sees it
+        store.commit(proposal(DAY))
+        assert store.table.client is not client
+        client.close()
+        return
+    assert isinstance(store, SqlStore)
     held = store._database.engine.pool
     store._database._pid = os.getpid() + 1  # as a child sees it
     store.commit(proposal(DAY))

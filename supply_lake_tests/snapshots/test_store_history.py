@@ -17,6 +17,7 @@ from supply_lake.landing.ledger import ObjectState
 from supply_lake.snapshots.records import Batch, Kind, Outcome, Status
 from supply_lake.snapshots.store import MetadataStore, Proposal, TakenUp
 from supply_lake.storage.object_store import ObjectVersion
+from supply_lake_tests.snapshots.conftest import in_dynamodb, in_sql
 from supply_lake_tests.snapshots.made_up import DAY, NOON, SECOND, Clock, batch, entry, source, version
 
 DAYS = [DAY + dt.timedelta(days=n) for n in range(3)]
@@ -35,6 +36,7 @@ ask = st.tuples(st.just("ask"), st.integers(-50, 10))
 histories = st.lists(st.one_of(append, replace, upsert, whole, named, reject, tick, ask), max_size=14)
 
 SETTINGS = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FEWER = settings(SETTINGS, max_examples=12)  # every question is several requests
 
 
 @dataclass
@@ -57,11 +59,25 @@ class Model:
         self.recorded += added
 
 
+@in_sql
 @settings(SETTINGS)
 @given(steps=histories)
 def test_promises_5_and_7_live_sets_are_those_of_the_model(
     open_store: Callable[[], MetadataStore], clock: Clock, steps: list
 ) -> None:
+    compare_with_the_model(open_store, clock, steps)
+
+
+@in_dynamodb
+@settings(FEWER)
+@given(steps=histories)
+def test_promises_5_and_7_live_sets_are_those_of_the_model_in_dynamodb(
+    open_store: Callable[[], MetadataStore], clock: Clock, steps: list
+) -> None:
+    compare_with_the_model(open_store, clock, steps)
+
+
+def compare_with_the_model(open_store: Callable[[], MetadataStore], clock: Clock, steps: list) -> None:
     store, dataset, model = open_store(), next(_datasets), Model()
     clock.now = NOON
     for kind, *arguments in steps:
@@ -142,11 +158,28 @@ take = st.tuples(st.sampled_from(["commit", "commit twice", "reject", "fail", "g
 again = st.tuples(st.sampled_from(["retry", "replay"]), st.none())
 
 
+deliveries = st.lists(st.one_of(deliver, take, again), max_size=16)
+
+
+@in_sql
 @settings(SETTINGS)
-@given(steps=st.lists(st.one_of(deliver, take, again), max_size=16))
+@given(steps=deliveries)
 def test_promise_2_whatever_is_delivered_and_however_batches_end_a_version_is_published_once(
     open_store: Callable[[], MetadataStore], steps: list
 ) -> None:
+    publish_once(open_store, steps)
+
+
+@in_dynamodb
+@settings(FEWER)
+@given(steps=deliveries)
+def test_promise_2_whatever_is_delivered_and_however_batches_end_a_version_is_published_once_in_dynamodb(
+    open_store: Callable[[], MetadataStore], steps: list
+) -> None:
+    publish_once(open_store, steps)
+
+
+def publish_once(open_store: Callable[[], MetadataStore], steps: list) -> None:
     store, dataset = open_store(), next(_datasets)
     published: list[tuple[str, str, int]] = []
     delivered: dict[tuple[str, str, int], int] = {}

@@ -155,6 +155,29 @@ def test_prefix_fingerprints_are_remembered(store: MetadataStore) -> None:
     assert store.prefix_fingerprints() == {"orders/": -7, "": 2**64 + 3}
 
 
+def test_prefix_fingerprints_under_some_prefixes(store: MetadataStore) -> None:
+    folders = [
+        "orders/2026/11/01/",
+        "orders/2026/11/02/",
+        "orders/2026/11/01/sub/",
+        "parts/",
+        "rules",
+        "x%_y/",
+        f"{'é' * 600}/a/",
+    ]
+    store.set_prefix_fingerprints({f"{one}@2026-11-01": number for number, one in enumerate(folders)})
+
+    def found(*prefixes: str) -> list[int]:
+        return sorted(store.prefix_fingerprints(prefixes).values())
+
+    assert found("orders/2026/11/01/", "rules") == [0, 2, 4]
+    assert found("x%") == found("x%_y/@") == [5]
+    assert found("é" * 600) == [6]
+    assert found("nothing", "orders/2026/11/02/") == [1]
+    assert found(*(f"orders/2026/{n}/" for n in range(300))) == [0, 1, 2]
+    assert found() == []
+
+
 # --- what waits
 
 

@@ -14,7 +14,10 @@ from supply_lake.snapshots.removal import Given, Removal, Stray
 from supply_lake.snapshots.store import MetadataStore, Proposal
 from supply_lake.storage.layout import new_snapshot_id
 from supply_lake.storage.object_store import ObjectVersion
-from supply_lake_tests.snapshots.made_up import DAY, NOON, SECOND, Clock, batch, entry, proposal, version
+from supply_lake_tests.snapshots.conftest import every_way
+from supply_lake_tests.snapshots.made_up import DAY, NEXT_DAY, NOON, SECOND, Clock, batch, entry, proposal, version
+
+pytestmark = every_way
 
 
 def publish(store: MetadataStore, *objects: ObjectVersion) -> Snapshot:
@@ -48,6 +51,16 @@ def test_what_a_compaction_holds_counts_as_live(store: MetadataStore) -> None:
     assert {item.id for item in store.batch_snapshots("orders", DAY)} == {one.id, two.id}
     store.commit(proposal(DAY, supersedes=(again.snapshots[0].id,)))
     assert [item.live for item in store.published_content("orders", DAY)] == [False, False]
+
+
+def test_a_compaction_of_older_rows_is_not_the_latest(store: MetadataStore) -> None:
+    one, two = publish(store, version("a.csv", "e1")), publish(store, version("b.csv", "e2"))
+    newest = store.commit(proposal(NEXT_DAY)).snapshots[0]
+    store.commit(compaction(one, two))
+    assert store.latest("orders") == newest
+    holder = store.latest("orders", DAY)
+    assert holder is not None
+    assert holder.holds == (one.id, two.id)
 
 
 def test_m3_a_compaction_of_what_is_not_live_any_more_conflicts(store: MetadataStore) -> None:

@@ -20,10 +20,12 @@ from sqlalchemy import event
 
 from supply_lake.errors import CommitConflict
 from supply_lake.landing.ledger import ObjectState
+from supply_lake.snapshots.dynamo_store import DynamoStore
 from supply_lake.snapshots.records import Kind, Status
 from supply_lake.snapshots.sql_store import SqlStore
 from supply_lake.snapshots.store import MetadataStore, Moved, Proposal, TakenUp
 from supply_lake_tests.snapshots.made_up import DAY, NOON, SECOND, Clock, batch, entry, proposed, source, version
+from supply_lake_tests.snapshots.opening import open_now
 
 APPENDED, REPLACED, MERGED = DAY.replace(day=1), DAY.replace(day=2), DAY.replace(day=3)
 
@@ -38,7 +40,7 @@ def race(url: str, writers: int, commits: int) -> None:
 
 
 def _write(url: str, writer: int, commits: int) -> None:
-    store = SqlStore.open(url)
+    store = open_now(url)
     for number in range(commits):
         kind = (_append, _replace, _merge)[number % 3]
         kind(store, f"{writer}-{number}")
@@ -70,7 +72,7 @@ def _merge(store: MetadataStore, name: str) -> None:
 
 
 def kill(url: str, work: Callable[..., None]) -> None:
-    SqlStore.open(url).close()
+    open_now(url).close()
     moment = 0
     while True:
         if work is mend:
@@ -82,12 +84,27 @@ def kill(url: str, work: Callable[..., None]) -> None:
 
 
 class Doom:
-    """Kills its process at the n-th moment, counted from 0: before and after every statement, and around every COMMIT."""
+    """Kills its process at the n-th moment, counted from 0.
+
+    In SQL: before and after every statement, and around every COMMIT. In DynamoDB: before the first request, and after every one
+    that writes.
+    """
 
     def __init__(self, moment: int) -> None:
         self._left = moment
 
-    def watch(self, engine: sa.Engine) -> None:
+    def watch(self, store: MetadataStore) -> None:
+        if isinstance(store, DynamoStore):
+            self.strike("before the first request")
+            store.table.client.meta.events.register("after-call.dynamodb", self._after)
+        if isinstance(store, SqlStore):
+            self._watch_engine(store._database.engine)
+
+    def _after(self, model: Any, **_: Any) -> None:
+        if "Write" in model.name:
+            self.strike(f"after {model.name}")
+
+    def _watch_engine(self, engine: sa.Engine) -> None:
         event.listen(engine, "before_cursor_execute", lambda *found: self.strike(f"before {found[2]}"))
         event.listen(engine, "after_cursor_execute", lambda *found: self.strike(f"after {found[2]}"))
         to_the_end = engine.dialect.do_commit
@@ -108,9 +125,9 @@ class Doom:
 
 def publish(url: str, dataset: str, doom: Doom | None = None) -> None:
     """Take in two objects, reject one, and put what is published of the other in the place of what is live."""
-    store = SqlStore.open(url, clock=Clock(NOON + SECOND))
+    store = open_now(url, Clock(NOON + SECOND))
     if doom is not None:
-        doom.watch(store._database.engine)
+        doom.watch(store)
     good, bad = version("good.csv", dataset=dataset), version("bad.csv", dataset=dataset)
     store.register([entry(one, dataset=dataset) for one in (good, bad)], listed=True)
     for one in [found.object for found in store.pending_objects(dataset, DAY, 10, 1000)]:
@@ -125,9 +142,9 @@ def publish(url: str, dataset: str, doom: Doom | None = None) -> None:
 
 def mend(url: str, dataset: str, doom: Doom | None = None) -> None:
     """Replay the object that was rejected, and revoke that again; what is done already is not done twice."""
-    store = SqlStore.open(url, clock=Clock(NOON + SECOND))
+    store = open_now(url, Clock(NOON + SECOND))
     if doom is not None:
-        doom.watch(store._database.engine)
+        doom.watch(store)
     bad = version("bad.csv", dataset=dataset)
     entry_ = store.versions([bad.key])[bad.key][-1]
     replays = [one for one in store.snapshots(dataset) if one.kind is Kind.REPLAY]

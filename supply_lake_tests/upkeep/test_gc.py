@@ -107,6 +107,25 @@ def test_p7_every_version_within_the_retention_stays(make_house: Make) -> None:
     assert [house.rows(commit=at) for at in (2, 3, 4)] == [[("o1", at, 1)] for at in (1, 2, 3)]
 
 
+def test_p7_what_changed_is_told_over_compactions_and_says_when_it_cannot_be(make_house: Make) -> None:
+    house = make_house()
+    for at in range(2):
+        house.land(f"{at}.csv", csv([(f"o{at}", at, 1)]))
+        house.ingest()
+    compact(house.stores, "orders")
+    house.land("late.csv", csv([("late", 9, 1)]))
+    house.ingest()
+    lake = Lake(house.stores)
+    with lake.diff("orders", 2, 3) as found:
+        assert (found.added, found.removed, found.changed) == (0, 0, 0)
+    collection(house).run("orders")
+    assert lake.changes("orders", 2).read_all()["commit"].to_pylist() == [4]
+    with pytest.raises(VersionRemoved, match="at commit 1 any more"):
+        lake.changes("orders", 0)
+    with pytest.raises(VersionRemoved, match="at commit 2 any more"):
+        lake.diff("orders", 2, 4)
+
+
 def test_a_pinned_commit_stays_whole_and_goes_with_its_pin(make_house: Make) -> None:
     house = make_house(REPLACE)
     first, second, _ = versions(house)
@@ -118,6 +137,25 @@ def test_a_pinned_commit_stays_whole_and_goes_with_its_pin(make_house: Make) -> 
         pin(house, 1)
     house.stores.metadata.remove_pin(pinned.id)
     assert [one.id for one in collection(house).run("orders").snapshots] == [second.id]
+
+
+def test_p7_a_pin_reads_the_same_after_compactions_and_collections(make_house: Make) -> None:
+    house = make_house()
+    for at in range(3):
+        house.land(f"{at}.csv", csv([(f"o{at}", at, 1)]))
+        house.ingest()
+    pinned = Lake(house.stores).pin(["orders"], name="before the year's end")
+    house.land("late.csv", csv([("late", 9, 1)]))
+    house.ingest()
+    compact(house.stores, "orders")
+    assert collection(house).run("orders").snapshots  # what the last commit alone brought
+    with Lake.open(house.stores.settings, pin=pinned) as lake:
+        assert sorted(lake.read("orders")["order_id"].to_pylist()) == ["o0", "o1", "o2"]
+        assert lake.prove_pin(pinned) == []
+    Lake(house.stores).unpin(pinned.id)
+    collection(house).run("orders")
+    with Lake.open(house.stores.settings, pin=pinned) as lake, pytest.raises(VersionRemoved, match="at commit 3 any more"):
+        lake.read("orders")
 
 
 def test_a_pin_that_comes_between_plan_and_removal_is_kept(make_house: Make) -> None:

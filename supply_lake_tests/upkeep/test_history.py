@@ -116,6 +116,8 @@ def take_out(house: House, model: Model, nth: int) -> None:
     except NotRevocable:
         event("not revocable")
         return
+    for taken_apart in range(max(model.at) + 1, house.stores.metadata.last_commit("orders")):
+        model.note(taken_apart)  # no row changed yet
     for day in model.live:
         files = [house.stores.lake.uri(file.path) for one in house.live() if one.partition == day for file in one.files]
         model.live[day] = _rows(house, day) if files else []

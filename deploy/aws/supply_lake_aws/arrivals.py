@@ -15,7 +15,7 @@ from supply_lake_aws.acknowledged import acknowledge
 from supply_lake_aws.names import Names, arn
 
 MOST_RECEIVES = 20
-"""Above the ten after which the lake itself gives a message up, with its reasons: the queue is limited for what it never saw."""
+"""Above the ten after which the lake gives a message up, with its reasons: the queue is limited for what it never saw."""
 _VISIBLE_AFTER = Duration.minutes(2)
 _KEPT = Duration.days(14)
 
