@@ -70,6 +70,8 @@ def test_the_instance_on_ecs_is_the_one_for_production_with_another_launcher() -
     assert on_ecs.pop("run_launcher")["class"] == "EcsRunLauncher"
     assert on_ecs["storage"]["postgres"]["postgres_db"].pop("params") == {"sslmode": "require"}
     assert on_ecs == elsewhere
+    # A run is not told its own definition. Dagster makes the launcher where it is used, and in a run only to see whether it resumes.
+    assert "max_resume_run_attempts" not in on_ecs["run_monitoring"]
 
 
 @pytest.fixture
