@@ -92,5 +92,6 @@ def test_the_outputs_are_settings_of_a_lake(data: Template) -> None:
     settings = Settings.from_env(data.outputs)
     assert settings.landing == f"s3://test-lake-landing-{ACCOUNT}-{REGION}"
     assert settings.events == f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/test-lake-arrivals"
+    assert (settings.catalog, settings.catalog_database, settings.athena_workgroup) == ("glue", "test_lake", "test-lake")
     assert settings.metadata == "dynamodb://test-lake-metadata"
     assert json.dumps(data.outputs).count("Fn::") == 0

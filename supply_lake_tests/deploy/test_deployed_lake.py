@@ -71,7 +71,7 @@ def house(outputs: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPat
     house.close()
 
 
-def test_a_lake_on_the_deployed_data_plane_hears_ingests_answers_and_is_proven(house: House) -> None:
+def test_a_lake_on_the_deployed_data_plane_hears_ingests_answers_and_is_proven(house: House, outputs: dict[str, str]) -> None:
     lake, stores = Lake(house.stores), house.stores
     house.land("a.csv", csv([("o1", 1, 1), ("o2", "many", 1)]))
     queue = Queue.open(house.env["SUPPLY_LAKE_EVENTS"])
@@ -85,6 +85,8 @@ def test_a_lake_on_the_deployed_data_plane_hears_ingests_answers_and_is_proven(h
     (report,) = lake.verify(landing=True)
     assert report.problems == ()
     assert {one.partition for one in lake.live("orders")} == {DAY}
+    table = client("glue", outputs).get_table(DatabaseName="test_lake", Name="orders")["Table"]
+    assert table["StorageDescriptor"]["Location"].startswith(outputs["SUPPLY_LAKE_LAKE"])
 
 
 def heard(stores: Any, queue: Queue) -> int:

@@ -46,5 +46,7 @@ def environment(names: Names) -> dict[str, str]:
         "SUPPLY_LAKE_REJECTS": f"s3://{names.bucket('rejects')}",
         "SUPPLY_LAKE_METADATA": f"dynamodb://{names.table}",
         "SUPPLY_LAKE_EVENTS": f"https://sqs.{Aws.REGION}.{Aws.URL_SUFFIX}/{Aws.ACCOUNT_ID}/{names.queue}",
+        "SUPPLY_LAKE_CATALOG": "glue",
         "SUPPLY_LAKE_CATALOG_DATABASE": names.database,
+        "SUPPLY_LAKE_ATHENA_WORKGROUP": names.workgroup(),
     }
