@@ -59,6 +59,10 @@ class Glue:
     :param lake: where failures are noted
     """
 
+    after_failure = (
+        "its Glue tables are made good by the next commit, by `supply-lake reconcile` or `supply-lake catalog --repair`"
+    )
+
     def __init__(self, catalog: GlueCatalog, lake: ObjectStore) -> None:
         self._catalog, self._lake = catalog, lake
 
