@@ -19,8 +19,13 @@ EMULATORS_STAMP := $(EMULATORS)/.installed
 RIVALS := .venv-bench
 RIVALS_STAMP := $(RIVALS)/.installed
 
+# And so has what defines and checks the infrastructure on AWS.
+DEPLOY := .venv-deploy
+DEPLOY_STAMP := $(DEPLOY)/.installed
+CONFIG ?= deploy/aws/lake.yaml
+
 # An environment that does not run (its Python is gone) or that was made elsewhere (the folder was moved) is made anew.
-$(shell for env in $(VENV) $(EMULATORS) $(RIVALS); do \
+$(shell for env in $(VENV) $(EMULATORS) $(RIVALS) $(DEPLOY); do \
 	if [ -e $$env/.installed ] && ! { $$env/bin/python -c '' && [ "$$(cat $$env/.installed)" = "$(CURDIR)" ]; } 2>/dev/null; then \
 		rm -f $$env/.installed; \
 	fi; \
@@ -32,7 +37,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PIP_TARGET PIP_PREFIX PYTHONHOME
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-aws dev test fuzz lint check bench lock format clean
+.PHONY: help demo demo-aws dev test fuzz lint check bench synth lock format clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -48,7 +53,7 @@ dev: $(STAMP)  ## open the Dagster UI with the sensors on
 	@DAGSTER_HOME="$$($(BIN)/python -m supply_lake.resources.instance)" PYTHONWARNINGS='ignore:Function `dev_command`' \
 		$(BIN)/dagster dev --port $(PORT) --log-level warning
 
-test: $(STAMP) $(EMULATORS_STAMP)  ## run every test
+test: $(STAMP) $(EMULATORS_STAMP) $(DEPLOY_STAMP)  ## run every test
 	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
 
 fuzz: $(STAMP)  ## land thousands of broken files (CASES=3000, SEED=…): nothing is raised, nothing is lost
@@ -71,14 +76,19 @@ format: $(STAMP)  ## put the code in order
 bench: $(STAMP) $(RIVALS_STAMP)  ## measure speed against the baselines, into benchmarks/RESULTS.md
 	@$(BIN)/python benchmarks/run.py
 
+synth: $(STAMP) $(DEPLOY_STAMP)  ## write the templates of the infrastructure on AWS into deploy/aws/cdk.out (CONFIG=file)
+	@SUPPLY_LAKE_DEPLOY_CONFIG="$(CONFIG)" CDK_OUTDIR=deploy/aws/cdk.out $(DEPLOY)/bin/python deploy/aws/app.py
+	@ls deploy/aws/cdk.out/*.template.json
+
 lock:  ## refresh the pinned dependencies (needs uv)
 	@command -v $(UV) >/dev/null || { echo "make lock needs uv; install it, or name it: make lock UV=/path/to/uv"; exit 1; }
 	@$(COMPILE) pyproject.toml --all-extras --output-file requirements.lock
 	@$(COMPILE) requirements-emulators.in --output-file requirements-emulators.lock
 	@$(COMPILE) requirements-bench.in --output-file requirements-bench.lock
+	@$(COMPILE) requirements-deploy.in --output-file requirements-deploy.lock
 
 clean:  ## remove the environment and the caches; the lake stays
-	@rm -rf $(VENV) $(EMULATORS) $(RIVALS) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache supply_lake.egg-info
+	@rm -rf $(VENV) $(EMULATORS) $(RIVALS) $(DEPLOY) deploy/aws/cdk.out .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache supply_lake.egg-info
 
 # The environment is made once, and again when the lock or the project's metadata change.
 $(STAMP): requirements.lock pyproject.toml
@@ -110,4 +120,10 @@ $(RIVALS_STAMP): requirements-bench.lock | $(STAMP)
 	@echo "Installing what the benchmarks compare with into $(RIVALS) (once, about half a minute) …"
 	@$(BIN)/python -m venv --clear $(RIVALS)
 	@$(RIVALS)/bin/python -m pip install --quiet --require-hashes --requirement requirements-bench.lock
+	@printf '%s\n' "$(CURDIR)" > $@
+
+$(DEPLOY_STAMP): requirements-deploy.lock | $(STAMP)
+	@echo "Installing CDK and its checks into $(DEPLOY) (once, about a minute, 900 MB) …"
+	@$(BIN)/python -m venv --clear $(DEPLOY)
+	@$(DEPLOY)/bin/python -m pip install --quiet --require-hashes --requirement requirements-deploy.lock
 	@printf '%s\n' "$(CURDIR)" > $@

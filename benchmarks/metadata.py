@@ -21,6 +21,7 @@ from run import Figure
 
 from supply_lake.landing.ledger import LedgerEntry, ObjectState
 from supply_lake.snapshots import sql_schema
+from supply_lake.snapshots.micros import to_micros
 from supply_lake.snapshots.record_text import batch_text, snapshot_text
 from supply_lake.snapshots.records import Batch, ColumnStats, DataFile, Outcome, Rows, Snapshot, SourceRecord, Status
 from supply_lake.snapshots.sql_store import SqlStore
@@ -87,7 +88,7 @@ def _history(dataset: str, commits: int) -> Iterator[tuple[Batch, dict[str, Any]
 
 
 def _insert(connection: sa.Connection, dataset: str, rows: list[tuple[Batch, dict[str, Any]]]) -> None:
-    time_of = {id(one): sql_schema.to_micros(START + dt.timedelta(hours=columns["commit_number"])) for one, columns in rows}
+    time_of = {id(one): to_micros(START + dt.timedelta(hours=columns["commit_number"])) for one, columns in rows}
     last = {"last_commit": len(rows), "last_committed_at": max(time_of.values())}
     connection.execute(sa.insert(sql_schema.datasets).values(dataset=dataset, **last))
     common = [

@@ -18,7 +18,19 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-MODULES = ("definitions", "discovery", "metadata", "keys", "backlog", "latency", "extract", "curate", "reading", "whole")
+MODULES = (
+    "definitions",
+    "discovery",
+    "metadata",
+    "service",
+    "keys",
+    "backlog",
+    "latency",
+    "extract",
+    "curate",
+    "reading",
+    "whole",
+)
 RESULTS = Path(__file__).with_name("RESULTS.md")
 LIBRARIES = ("dagster", "duckdb", "polars", "pyarrow", "pandas", "pandera", "obstore")
 

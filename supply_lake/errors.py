@@ -10,9 +10,17 @@
     │   ├── UnknownDataset
     │   ├── UnknownSnapshot
     │   ├── UnknownCommit
+    │   ├── UnknownToken
+    │   ├── UnknownWebhook
     │   ├── UnknownPin
     │   ├── UnknownQuery
     │   └── VersionRemoved          it was there, and `gc` removed its files
+    ├── AccessError                 the service lets nobody by who may not, asks too much, or is too slow
+    │   ├── Unauthenticated         no token came, or one that opens nothing
+    │   ├── Forbidden               the token grants something else
+    │   ├── TooManyRequests         more than the token's share; wait, and ask again
+    │   ├── TooLarge                the request is larger than the service takes
+    │   └── TooSlow                 the request did not come in time
     ├── ObjectError                 one landed object cannot be used; its neighbours go on
     │   ├── ObjectGone              it vanished between discovery and reading
     │   ├── ObjectChanged           other bytes stand under its key now
@@ -36,12 +44,19 @@ written where the fact is known) and any import of another room.
 
 from __future__ import annotations
 
+import re
+
 
 class SupplyLakeError(Exception):
     """Base of everything raised on purpose. ``str(error)`` is one sentence fit for a person."""
 
     exit_status = 1
     http_status = 500
+
+    @classmethod
+    def kind(cls) -> str:
+        """Its name as problems over HTTP have it: ``unknown-snapshot``."""
+        return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", cls.__name__).lower()
 
 
 class UsageError(SupplyLakeError):
@@ -79,6 +94,14 @@ class UnknownCommit(NotFound):
     """The dataset has no such commit."""
 
 
+class UnknownToken(NotFound):
+    """No token has this id."""
+
+
+class UnknownWebhook(NotFound):
+    """The dataset has no webhook of this id."""
+
+
 class UnknownPin(NotFound):
     """No registered pin has this id."""
 
@@ -91,6 +114,44 @@ class VersionRemoved(NotFound):
     """The version was there once; its files were superseded for longer than the retention, and removed."""
 
     http_status = 410
+
+
+class AccessError(SupplyLakeError):
+    """The service does not let this request by."""
+
+    http_status = 403
+
+
+class Unauthenticated(AccessError):
+    """No token came with the request, or one that opens nothing."""
+
+    http_status = 401
+
+
+class Forbidden(AccessError):
+    """Whoever asks is known, and may not do this."""
+
+
+class TooManyRequests(AccessError):
+    """More requests than one token, or one address, may make. ``wait`` is in seconds."""
+
+    http_status = 429
+
+    def __init__(self, sentence: str, wait: float = 1.0) -> None:
+        super().__init__(sentence)
+        self.wait = wait
+
+
+class TooLarge(AccessError):
+    """The request's body is larger than the service takes."""
+
+    http_status = 413
+
+
+class TooSlow(AccessError):
+    """The request's body did not come in time."""
+
+    http_status = 408
 
 
 class ObjectError(SupplyLakeError):

@@ -9,7 +9,6 @@ import datetime as dt
 import getpass
 import io
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO
@@ -25,6 +24,7 @@ from supply_lake.landing.write import land, land_records, land_stream
 from supply_lake.query import pins
 from supply_lake.query.live_set import LiveSet, past
 from supply_lake.query.reader import Reader
+from supply_lake.query.states import DatasetState, late_by
 from supply_lake.query.view import View
 from supply_lake.settings import Settings
 from supply_lake.snapshots.pins import Pin
@@ -32,6 +32,7 @@ from supply_lake.snapshots.records import Batch
 from supply_lake.storage.object_store import ObjectVersion
 
 if TYPE_CHECKING:
+    from supply_lake.client.remote import RemoteLake
     from supply_lake.ingest.discovery import TickReport
     from supply_lake.ingest.replay import Replay
     from supply_lake.landing.records import Records
@@ -39,27 +40,6 @@ if TYPE_CHECKING:
     from supply_lake.snapshots.removal import Removal
     from supply_lake.upkeep.compact import Compacted
     from supply_lake.upkeep.reconcile import Reconciled
-
-
-@dataclass(frozen=True, slots=True)
-class DatasetState:
-    """A dataset as it stands: what is declared, and what is live.
-
-    ``rows`` counts the rows in live files, those that a tombstone hides included; ``bytes`` are those of the live files.
-    ``commit`` is 0 before the first commit. ``committed_at`` is when the newest live rows were committed, ``None`` when none
-    are. ``pending`` counts landed objects that wait. ``late`` is how long ago the newest commit went stale, by the declared
-    freshness; ``None`` when it did not, or never could.
-    """
-
-    spec: DatasetSpec
-    commit: int
-    committed_at: dt.datetime | None
-    snapshots: int
-    partitions: int
-    rows: int
-    bytes: int
-    pending: int
-    late: dt.timedelta | None = None
 
 
 class Lake(Reader):
@@ -94,6 +74,19 @@ class Lake(Reader):
         except BaseException:
             stores.close()
             raise
+
+    @staticmethod
+    def connect(url: str, token: str) -> RemoteLake:
+        """The lake that a service serves (`supply-lake serve`), with the same reads.
+
+        :param url: where the service is, such as ``https://lake.example``
+        :param token: what `supply-lake token make` told
+        :raises Unauthenticated: the token opens nothing
+        :raises StoreUnavailable: the service does not answer
+        """
+        from supply_lake.client.remote import RemoteLake  # what opens a lake itself needs no HTTP
+
+        return RemoteLake.connect(url, token)
 
     def close(self) -> None:
         """Give up connections, and queries that still run."""
@@ -133,7 +126,7 @@ class Lake(Reader):
             rows=sum(one.rows_total for one in live),
             bytes=sum(one.bytes for one in live),
             pending=pending,
-            late=_late(spec, arrived),
+            late=late_by(spec, arrived),
         )
 
     def objects(self, name: str | None = None, state: ObjectState | None = None) -> Iterator[LedgerEntry]:
@@ -354,10 +347,3 @@ class Lake(Reader):
     def _refuse_when_bound(self) -> None:
         if self._view is not None:
             raise UsageError("this lake was opened under a pin or a time, for reading; open it without for anything else")
-
-
-def _late(spec: DatasetSpec, committed_at: dt.datetime | None) -> dt.timedelta | None:
-    if spec.freshness is None or committed_at is None:
-        return None
-    late = dt.datetime.now(dt.UTC) - committed_at - dt.timedelta(hours=spec.freshness.max_age_hours)
-    return late if late > dt.timedelta() else None

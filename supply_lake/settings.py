@@ -19,7 +19,8 @@ from supply_lake.errors import SettingsError
 
 PREFIX = "SUPPLY_LAKE_"
 _STORE_SCHEMES = ("s3", "gs", "az", "file")
-_METADATA_SCHEMES = ("sqlite", "postgresql", "postgresql+psycopg", "dynamodb")
+_SQL_SCHEMES = ("sqlite", "postgresql", "postgresql+psycopg")
+_METADATA_SCHEMES = (*_SQL_SCHEMES, "dynamodb")
 _SECRET_PARAMETER = re.compile(r"([?&][a-z]*password=)[^&#]*")
 _CRON = re.compile(r"@(hourly|daily|weekly|monthly|yearly)|[\d*/,\-A-Za-z#?L]+( [\d*/,\-A-Za-z#?L]+){4}")
 _READ_ELSEWHERE = {"DEBUG"}  # by the command, before it reads settings
@@ -35,6 +36,10 @@ _LIMITS = {
     "reconcile_seconds": (10, 7 * 86_400),
     "memory_bytes": (64 * 1024**2, math.inf),
     "threads": (0, 1_024),
+    "rate_per_second": (1, math.inf),
+    "max_request_bytes": (1_024, math.inf),
+    "request_seconds": (0.1, 86_400),
+    "link_seconds": (1, 7 * 86_400),
     "athena_bytes": (0, math.inf),
     "athena_reuse_minutes": (0, 10_080),
     "query_seconds": (1, 31_536_000),
@@ -53,7 +58,8 @@ class Settings:
     ``athena_output`` is where Athena writes when a query names no place, ``athena_bytes`` the most that one may read; 0 is no
     limit. ``catalog_superseded`` tells whether the catalog keeps what commits superseded, ``catalog_partitions`` how it knows
     of that. ``alert_url`` is a webhook that takes JSON, or empty. Sizes are bytes, times are seconds unless their name says
-    otherwise. Schedules are cron lines in UTC, or empty: then nothing runs by itself.
+    otherwise. Schedules are cron lines in UTC, or empty: then nothing runs by itself. ``access`` (an SQLAlchemy URL), ``audit``
+    and what follows ``rate_per_second`` up to ``webhook_hosts`` are the service's.
     """
 
     home: Path
@@ -62,6 +68,8 @@ class Settings:
     rejects: str
     metadata: str
     datasets: Path
+    access: str
+    audit: Path
     query: str = "duckdb"
     catalog: str = "none"
     athena_workgroup: str = "primary"
@@ -84,6 +92,15 @@ class Settings:
     events: str = ""
     reconcile_seconds: float = 3_600.0
     alert_url: str = ""
+    rate_per_second: int = 200
+    max_request_bytes: int = 256 * 1024**2
+    request_seconds: float = 30.0
+    link_seconds: int = 900
+    oidc_issuer: str = ""
+    oidc_audience: str = ""
+    oidc_jwks: str = ""
+    oidc_claim: str = "scope"
+    webhook_hosts: str = ""
     iceberg: str = ""
     retention_days: float = 90.0
     gc_grace_hours: float = 48.0
@@ -104,6 +121,7 @@ class Settings:
         home = Path(_get(env, "HOME") or ".lake").expanduser().absolute()
         landing = _location(env, "LANDING", home / "landing")
         lake = _location(env, "LAKE", home / "lake")
+        metadata = _metadata(env, home)
         numbers = {
             field.name: _number(env, field.name, field.default)
             for field in fields(Settings)
@@ -114,18 +132,22 @@ class Settings:
             landing=landing,
             lake=lake,
             rejects=_location(env, "REJECTS", _sibling(lake, "rejects")),
-            metadata=_metadata(env, home),
+            metadata=metadata,
             datasets=Path(_get(env, "DATASETS") or _packaged_datasets()).expanduser().absolute(),
+            access=_access(env, metadata, home),
+            audit=Path(_get(env, "AUDIT") or home / "audit.jsonl").expanduser().absolute(),
             query=_engine(env),
             athena_workgroup=_get(env, "ATHENA_WORKGROUP") or "primary",
             athena_output=_athena_output(env),
             catalog=_catalog(env, lake),
-            catalog_database=_database(env),
+            catalog_database=_catalog_database(env),
             catalog_superseded=_choice(env, "CATALOG_SUPERSEDED", ("keep", "remove")),
             catalog_partitions=_choice(env, "CATALOG_PARTITIONS", ("registered", "projected")),
             encryption=_encryption(env),
             events=_queue(env, landing),
             alert_url=_get(env, "ALERT_URL"),
+            webhook_hosts=_get(env, "WEBHOOK_HOSTS"),
+            **_provider(env),  # type: ignore[arg-type]
             iceberg=_iceberg(env, home),
             compact_schedule=_cron(env, "COMPACT_SCHEDULE"),
             gc_schedule=_cron(env, "GC_SCHEDULE"),
@@ -206,7 +228,7 @@ def _catalog(env: Mapping[str, str], lake: str) -> str:
     return value
 
 
-def _database(env: Mapping[str, str]) -> str:
+def _catalog_database(env: Mapping[str, str]) -> str:
     value = _get(env, "CATALOG_DATABASE") or "supply_lake"
     if not re.fullmatch(r"[a-z0-9_]{1,255}", value):
         raise SettingsError(f"{PREFIX}CATALOG_DATABASE={value!r} is no database of Glue; use a to z, digits and `_`")
@@ -251,15 +273,41 @@ def _sibling(lake: str, name: str) -> str:
     return urlunsplit(parts._replace(path=f"{parent}/{name}"))
 
 
+def _access(env: Mapping[str, str], metadata: str, home: Path) -> str:
+    """The metadata store, where it is an SQL database."""
+    if _get(env, "ACCESS"):
+        return _database(env, "ACCESS", "", _SQL_SCHEMES)
+    return metadata if metadata.partition("://")[0] in _SQL_SCHEMES else f"sqlite:///{home / 'access.sqlite'}"
+
+
+def _provider(env: Mapping[str, str]) -> dict[str, str]:
+    """The identity provider: all that is needed of it, or nothing."""
+    given = {name: _get(env, name.upper()) for name in ("oidc_issuer", "oidc_audience", "oidc_jwks")}
+    missing = [name for name, value in given.items() if not value]
+    if missing and len(missing) < len(given):
+        raise SettingsError(f"{PREFIX}{missing[0].upper()} is not set, and a JWT cannot be checked without it; set it too")
+    if given["oidc_jwks"] and not given["oidc_jwks"].startswith(("https://", "http://127.0.0.1:", "http://localhost:")):
+        raise SettingsError(
+            f"{PREFIX}OIDC_JWKS={given['oidc_jwks']} is no https:// URL; keys that anyone may change prove nothing"
+        )
+    return {**given, "oidc_claim": _get(env, "OIDC_CLAIM") or "scope"}
+
+
 def _metadata(env: Mapping[str, str], home: Path) -> str:
-    value = _get(env, "METADATA") or f"sqlite:///{home / 'metadata.sqlite'}"
+    return _database(env, "METADATA", f"sqlite:///{home / 'metadata.sqlite'}", _METADATA_SCHEMES)
+
+
+def _database(env: Mapping[str, str], name: str, default: str, schemes: tuple[str, ...]) -> str:
+    value = _get(env, name) or default
     scheme = value.partition("://")[0]
     if scheme == "postgresql":
         return "postgresql+psycopg" + value[len(scheme) :]
-    if scheme not in _METADATA_SCHEMES:
+    if scheme not in schemes:
+        besides = " or dynamodb://TABLE" if "dynamodb" in schemes else ""
+        between = "," if besides else " or"
         raise SettingsError(
-            f"{PREFIX}METADATA={redacted(value)} has the scheme {scheme!r}; "
-            "give sqlite:///path, postgresql://user@host/database or dynamodb://TABLE"
+            f"{PREFIX}{name}={redacted(value)} has the scheme {scheme!r}; "
+            f"give sqlite:///path{between} postgresql://user@host/database{besides}"
         )
     return value
 
@@ -272,7 +320,7 @@ def _iceberg(env: Mapping[str, str], home: Path) -> str:
     if value.lower() == "on":
         return f"sqlite:///{home / 'iceberg.sqlite'}"
     scheme, separator, rest = value.partition("://")
-    if not separator or scheme not in _METADATA_SCHEMES:
+    if not separator or scheme not in _SQL_SCHEMES:
         raise SettingsError(
             f"{PREFIX}ICEBERG={redacted(value)} is neither on nor off, nor the URL of an SQL catalog; "
             "give on, sqlite:///path or postgresql://user@host/database"

@@ -147,7 +147,7 @@ def _meeting(column: str, groups: Sequence[Files]) -> DataType:
 
 
 def keys_of(kinds: Kinds) -> tuple[str, ...]:
-    """What keys of partitions are called beside these columns: a column ``day`` of the dataset makes the key ``lake_day``."""
+    """What the keys of partitions are called beside these columns: a column ``day`` makes the key ``lake_day``."""
     taken = {name.lower() for name in kinds}
     return tuple(f"lake_{key}" if key in taken else key for key in KEYS)
 

@@ -34,6 +34,8 @@ from supply_lake.cli.quarantine import replay, revoke
 from supply_lake.cli.query import query
 from supply_lake.cli.rejects import rejects
 from supply_lake.cli.schema import schema
+from supply_lake.cli.serve import serve
+from supply_lake.cli.token import token
 from supply_lake.cli.upkeep import compact, gc, reconcile
 from supply_lake.cli.verify import verify
 from supply_lake.errors import SupplyLakeError
@@ -75,6 +77,8 @@ class _InOrder(click.Group):
         compact,
         gc,
         objects,
+        serve,
+        token,
         messages,
         doctor,
     ],

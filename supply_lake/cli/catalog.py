@@ -13,9 +13,9 @@ import click
 from supply_lake.cli.output import FOUR, as_json, four, moment, print_json, size, span, table
 
 if TYPE_CHECKING:
-    from supply_lake.lake import DatasetState
     from supply_lake.landing.ledger import LedgerEntry
     from supply_lake.quality.verdict import Verdict
+    from supply_lake.query.states import DatasetState
     from supply_lake.snapshots.records import Snapshot
 
 _STATES = ["pending", "done", "set_aside", "ignored", "refused", "replaced", "revoked"]

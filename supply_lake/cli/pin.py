@@ -31,7 +31,7 @@ def pin(names: tuple[str, ...], *, as_of: dt.datetime | None, output: str, name:
     \b
     Example:
       supply-lake pin shipments inventory -o november.pin.json
-      supply-lake query "SELECT count(*) FROM shipments" --pin november.pin.json
+      supply-lake pin --as-of 2026-11-01 -o november.pin.json --name "plan of November"
     """
     from supply_lake.lake import Lake
     from supply_lake.snapshots.pins import pin_json
@@ -95,7 +95,8 @@ def _prove(problems: list[str], name: str, as_json: bool) -> None:
 
 @click.command(short_help="Let the files of a pin go.")
 @click.argument("pin_id", metavar="PIN")
-def unpin(pin_id: str) -> None:
+@json_option
+def unpin(pin_id: str, as_json: bool) -> None:
     """Forget a registered pin: the lake keeps no files for it any more. Its file stays, and may stop to hold.
 
     \b
@@ -106,3 +107,7 @@ def unpin(pin_id: str) -> None:
 
     with Lake.open() as lake:
         lake.unpin(pin_id)
+    if as_json:
+        print_json({"unpinned": pin_id})
+    else:
+        click.echo(f"{pin_id} is not registered any more; `supply-lake gc` may remove what only it named")

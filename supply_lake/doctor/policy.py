@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
-_SOURCE = "aws:sourcearn"
+_SOURCE, _BY_TLS = "aws:sourcearn", "aws:securetransport"
 
 
 def lets_send(policy: str, *, service: str, queue: str, source: str) -> bool:
@@ -39,6 +39,7 @@ def _fits(statement: Mapping[str, Any], *, service: str, queue: str, source: str
         and any(_like(one.lower(), "sqs:sendmessage") for one in _all_of(statement.get("Action", [])))
         and any(_like(one, queue) for one in _all_of(statement.get("Resource", "*")))
         and all(_like_any(told, source) for told in _source_conditions(statement))
+        and not _wants_plain_http(statement)
     )
 
 
@@ -47,6 +48,15 @@ def _source_conditions(statement: Mapping[str, Any]) -> Iterator[list[str]]:
     for operator, facts in statement.get("Condition", {}).items():
         if operator.lower().removesuffix("ifexists") in ("arnlike", "arnequals", "stringequals", "stringlike"):
             yield from (_all_of(told) for name, told in facts.items() if name.lower() == _SOURCE)
+
+
+def _wants_plain_http(statement: Mapping[str, Any]) -> bool:
+    """Whether it is about requests without TLS, as the usual denial of them is; services of AWS send none."""
+    return any(
+        operator.lower().removesuffix("ifexists") == "bool" and name.lower() == _BY_TLS and str(told).lower() == "false"
+        for operator, facts in statement.get("Condition", {}).items()
+        for name, told in facts.items()
+    )
 
 
 def _like_any(patterns: Iterable[str], text: str) -> bool:

@@ -59,9 +59,7 @@ class Glue:
     :param lake: where failures are noted
     """
 
-    after_failure = (
-        "its Glue tables are made good by the next commit, by `supply-lake reconcile` or `supply-lake catalog --repair`"
-    )
+    after_failure = "its table is made good by the next commit, or by `supply-lake reconcile`"
 
     def __init__(self, catalog: GlueCatalog, lake: ObjectStore) -> None:
         self._catalog, self._lake = catalog, lake

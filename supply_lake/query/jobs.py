@@ -90,6 +90,11 @@ def _state_from_json(data: dict[str, Any]) -> QueryState:
     return QueryState(**{**data, "state": State(data["state"]), **parsed})
 
 
+def identity_of(token: str) -> str:
+    """The id of the query that was started with this token."""
+    return str(uuid.uuid5(_ID, token))
+
+
 class Jobs:
     """The queries of one lake. Threads may share it."""
 
@@ -112,7 +117,7 @@ class Jobs:
         :raises UsageError: the token stands for another query
         """
         self._forget_old()
-        identity = str(uuid.uuid5(_ID, token)) if token else str(uuid.uuid4())
+        identity = identity_of(token) if token else str(uuid.uuid4())
         state = QueryState(identity, sql, State.QUEUED, _now(), output=output)
         folder = self._folder / identity
         try:

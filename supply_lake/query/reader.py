@@ -23,7 +23,7 @@ from supply_lake.query.backtest import Question
 from supply_lake.query.difference import Difference, changes
 from supply_lake.query.engine import Limits
 from supply_lake.query.jobs import Jobs, QueryState
-from supply_lake.query.rejects import By, Outcome, Which, reasons_sql, summary_sql
+from supply_lake.query.rejects import By, Outcome, RejectPlace, Which, reasons_sql, summary_sql
 from supply_lake.query.schemas import DatasetSchema
 from supply_lake.query.versions import Version, table
 from supply_lake.query.view import View
@@ -117,13 +117,27 @@ class Reader:
         :raises UnknownSnapshot: the dataset has no such snapshot, or it holds no rows
         :raises QueryError: a column is not there, or the condition cannot be used
         """
+        with self.rows(name, as_of=as_of, commit=commit, snapshot_id=snapshot_id, columns=columns, where=where) as answer:
+            return answer.table()
+
+    def rows(
+        self,
+        name: str,
+        *,
+        as_of: dt.datetime | None = None,
+        commit: int | None = None,
+        snapshot_id: str | None = None,
+        columns: Sequence[str] | None = None,
+        where: str | None = None,
+        limits: Limits | None = None,
+    ) -> AbstractContextManager[Answer]:
+        """As ``read``, as a stream of record batches, for the length of a ``with`` block."""
         if snapshot_id is not None:
             snapshot_id = self.snapshot(snapshot_id).id
         item = table(self._spec(name).name, _version(as_of, commit, snapshot_id))
         listed = ", ".join(map(identifier, columns)) if columns is not None else "*"
         condition = f"\nWHERE (\n{where}\n)" if where else ""
-        with engine.run(self._stores, f"SELECT {listed} FROM {item}{condition}", self.seen()) as answer:
-            return answer.table()
+        return engine.run(self._stores, f"SELECT {listed} FROM {item}{condition}", self.seen(), limits)
 
     def query(
         self,
@@ -320,9 +334,10 @@ class Reader:
         snapshot_id: str | None = None,
         limit: int | None = None,
         offset: int = 0,
+        after: RejectPlace | None = None,
     ) -> AbstractContextManager[Answer]:
-        """As ``rejects``, as a stream."""
-        sql = reasons_sql(self._rejects(name, snapshot_id), which, limit=limit, offset=offset)
+        """As ``rejects``, as a stream; ``after`` is where the page before ended."""
+        sql = reasons_sql(self._rejects(name, snapshot_id), which, limit=limit, offset=offset, after=after)
         return engine.run(self._stores, sql, self.seen())
 
     def rejects_summary(

@@ -17,10 +17,13 @@ Outcome = Literal["rejected", "deduplicated", "all"]
 _ROWS = """
     SELECT {fields} FROM (
         SELECT outcome, source, line, one."column" AS "column", one."value" AS "value", one.reason AS reason, raw,
-               _snapshot_id AS snapshot_id
-        FROM (SELECT *, unnest(CASE WHEN len(reasons) > 0 THEN reasons ELSE [NULL] END) AS one FROM {view})
+               _snapshot_id AS snapshot_id, place
+        FROM (
+            SELECT *, unnest(stated) AS one, generate_subscripts(stated, 1) AS place
+            FROM (SELECT *, CASE WHEN len(reasons) > 0 THEN reasons ELSE [NULL] END AS stated FROM {view})
+        )
     )
-    WHERE {where} ORDER BY snapshot_id, source, line NULLS FIRST
+    WHERE {where} ORDER BY snapshot_id, source, line NULLS FIRST, raw, place
 """
 # Rows that broke one rule are told together, whatever line, file or number their reasons name.
 _WITH_RULE = r"""
@@ -71,12 +74,30 @@ class Which:
         return " AND ".join(parts) or "true"
 
 
-def reasons_sql(table: str, which: Which, *, limit: int | None = None, offset: int = 0) -> str:
+@dataclass(frozen=True, slots=True)
+class RejectPlace:
+    """Where a page of reasons ends: its last row, and how many reasons of that row were told. ``line`` is -1 for no line."""
+
+    snapshot_id: str
+    source: str
+    line: int
+    told: int
+
+
+def reasons_sql(
+    table: str, which: Which, *, limit: int | None = None, offset: int = 0, after: RejectPlace | None = None
+) -> str:
     """One row per reason, by snapshot, source and line.
 
     :param table: of rejects, as SQL
+    :param after: where the page before ended
     """
-    sql = _ROWS.format(fields=FIELDS, view=table, where=which.condition)
+    where = which.condition
+    if after is not None:
+        place = f"({quoted(after.snapshot_id)}, {quoted(after.source)}, {after.line})"
+        where += f" AND (snapshot_id, source, coalesce(line, -1)) >= {place}"
+        offset += after.told
+    sql = _ROWS.format(fields=FIELDS, view=table, where=where)
     return sql + (f" LIMIT {limit}" if limit is not None else "") + (f" OFFSET {offset}" if offset else "")
 
 

@@ -92,6 +92,19 @@ def version_json(version: SchemaVersion) -> dict[str, Any]:
     }
 
 
+def version_from_json(dataset: str, data: dict[str, Any]) -> SchemaVersion:
+    """The inverse of ``version_json``."""
+    return SchemaVersion(
+        dataset=dataset,
+        number=data["version"],
+        commit=data["commit"],
+        committed_at=dt.datetime.fromisoformat(data["committed_at"]),
+        object=data["object"],
+        schema=schema_from_json(data),
+        changes=tuple(change_from_json(one) for one in data["difference"]),
+    )
+
+
 def version_text(proposed: ProposedSchema, changes: Sequence[Change]) -> str:
     """A version as the text that metadata stores keep."""
     record = {"difference": [change_json(change) for change in changes], **schema_json(proposed.schema)}

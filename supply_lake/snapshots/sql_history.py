@@ -18,6 +18,12 @@ from supply_lake.snapshots.records import Batch, Commit, Snapshot, Status
 from supply_lake.snapshots.sql_ledger import chunks
 from supply_lake.snapshots.sql_schema import batches, commits, datasets, is_held, is_live, snapshots
 
+_COMMIT_AT = (
+    sa.select(commits.c.number)
+    .where(commits.c.dataset == sa.bindparam("of"), commits.c.committed_at <= sa.bindparam("time"))
+    .order_by(commits.c.committed_at.desc())
+    .limit(1)
+)
 _SNAPSHOT = (snapshots.c.record, snapshots.c.superseded_by, snapshots.c.revoked_by, snapshots.c.removed_at)
 
 
@@ -28,8 +34,7 @@ def last_commit(connection: sa.Connection, dataset: str) -> int:
 
 def commit_at(connection: sa.Connection, dataset: str, time: int) -> int:
     """Number of the newest commit not later than the time; 0 when there is none."""
-    query = sa.select(commits.c.number).where(commits.c.dataset == dataset, commits.c.committed_at <= time)
-    return connection.execute(query.order_by(commits.c.committed_at.desc()).limit(1)).scalar() or 0
+    return connection.execute(_COMMIT_AT, {"of": dataset, "time": time}).scalar() or 0
 
 
 def history(connection: sa.Connection, dataset: str) -> list[Commit]:

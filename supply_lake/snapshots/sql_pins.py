@@ -27,7 +27,6 @@ def add(connection: sa.Connection, pin: Pin, now: int) -> Pin:
         if not 0 <= one.commit <= last:
             raise UnknownCommit(f"dataset {one.dataset} has no commit {one.commit}; its newest is {last}")
         require_files(one.dataset, one.commit, live(connection, one.dataset, one.commit, None))
-        require_files(one.dataset, one.commit, live(connection, one.dataset, one.commit, None))
     stored = connection.execute(sa.select(pins.c.record).where(pins.c.id == pin.id)).scalar()
     if stored is not None:
         return pin_from_json(json.loads(stored))

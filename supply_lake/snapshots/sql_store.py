@@ -30,6 +30,7 @@ from supply_lake.snapshots.records import Batch, Commit, Snapshot, Status
 from supply_lake.snapshots.removal import Removal
 from supply_lake.snapshots.schema_versions import SchemaVersion
 from supply_lake.snapshots.sql_database import Database
+from supply_lake.snapshots.sql_pages import SqlPages
 from supply_lake.snapshots.sql_register import register
 from supply_lake.snapshots.sql_schema import datasets
 from supply_lake.snapshots.store import Proposal, PublishedContent, TakenUp
@@ -246,6 +247,12 @@ class SqlStore:
         """See ``MetadataStore.schema_versions``."""
         with self._database.read() as connection:
             return sql_versions.versions(connection, dataset)
+
+    # --- pages
+
+    def pages(self) -> SqlPages:
+        """The history page by page, along indexes; see ``snapshots.pages``."""
+        return SqlPages(self._database)
 
     # --- pins
 

@@ -261,7 +261,6 @@ class MetadataStore(Protocol):
 
         :raises UnknownCommit: a dataset has no such commit (0, the empty beginning, is one)
         :raises VersionRemoved: files of what was live at a commit were removed already
-        :raises VersionRemoved: files of such a commit were removed already
         """
 
     def remove_pin(self, pin_id: str) -> bool:

@@ -55,6 +55,9 @@ class Backend(Protocol):
     def read_range(self, key: str, start: int, length: int) -> bytes:
         """So many bytes of whatever stands under the key."""
 
+    def signed_url(self, key: str, seconds: int) -> str | None:
+        """A link that reads the object without credentials, for so long; ``None`` when the store can sign none."""
+
     def put(self, key: str, data: bytes | Path | BinaryIO, if_absent: bool) -> ObjectVersion:
         """Write the object whole or not at all."""
 

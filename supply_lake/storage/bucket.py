@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, cast
 from urllib.parse import urlsplit
 
 import obstore
+import obstore.store
 import pyarrow as pa
 from obstore import exceptions as broken
 
@@ -167,6 +168,13 @@ class Bucket:
         """So many bytes of whatever stands under the key."""
         with self._answering(key):
             return bytes(obstore.get_range(self._store, key, start=start, length=length))
+
+    def signed_url(self, key: str, seconds: int) -> str | None:
+        """A link that reads the object without credentials, for so long; ``None`` of the store in memory."""
+        if not isinstance(self._store, (obstore.store.S3Store, obstore.store.GCSStore, obstore.store.AzureStore)):
+            return None
+        with self._answering(key):
+            return str(obstore.sign(self._store, "GET", key, dt.timedelta(seconds=seconds)))
 
     def _same(self, version: ObjectVersion) -> None:
         if self.head(version.key).identity != version.identity:

@@ -128,6 +128,10 @@ class ObjectStore:
         """
         return self._backend.read_range(_checked(key), start, length)
 
+    def signed_url(self, key: str, seconds: int) -> str | None:
+        """A link by which whoever has it reads the object for so long; ``None`` of a store that can sign none."""
+        return self._backend.signed_url(_checked(key), seconds)
+
     def verify_unchanged(self, version: ObjectVersion) -> None:
         """Make sure that the version still stands under its key.
 

@@ -30,16 +30,24 @@ def test_help_imports_nothing_heavy() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False).stderr == ""
 
 
-@pytest.mark.parametrize("verb", sorted(app.commands))
+def verbs(group: click.Group = app, before: str = "") -> dict[str, click.Command]:
+    """Every verb that does something, those below another one too (`token make`)."""
+    found: dict[str, click.Command] = {}
+    for name, command in group.commands.items():
+        found |= verbs(command, f"{before}{name} ") if isinstance(command, click.Group) else {before + name: command}
+    return found
+
+
+@pytest.mark.parametrize("verb", sorted(verbs()))
 def test_every_verb_has_help_with_an_example_and_json(verb: str, cli: Cli) -> None:
-    done = cli(verb, "--help")
+    done = cli(*verb.split(), "--help")
     assert done.status == 0
     assert f"supply-lake {verb}" in done.out.split("Example:")[1]
     assert "--json" in done.out
 
 
 def test_the_examples_use_options_that_exist(cli: Cli) -> None:
-    for verb, command in app.commands.items():
+    for verb, command in verbs().items():
         options = {name for parameter in command.params if isinstance(parameter, click.Option) for name in parameter.opts}
         example = (command.help or "").split("Example:")[1]
         used = {word for word in example.split() if word.startswith("-") and word != "-"}

@@ -60,7 +60,7 @@ def test_a_late_dataset_is_told_with_how_late_it_is(
     lake = make_lake({**ORDERS, "freshness": {"max_age_hours": 2}})
     lake.commit([ONE])
     assert json.loads(cli("datasets", "--json").out)[0]["late_hours"] is None
-    monkeypatch.setattr("supply_lake.lake._late", lambda *_: late)
+    monkeypatch.setattr("supply_lake.lake.late_by", lambda *_: late)
     (orders,) = json.loads(cli("datasets", "--json").out)
     assert (orders["max_age_hours"], orders["late_hours"]) == (2.0, round(late.total_seconds() / 3600, 2))
     assert says in cli("datasets").out.splitlines()[1]

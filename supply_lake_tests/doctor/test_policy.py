@@ -53,6 +53,12 @@ def test_what_does_not(change: dict[str, Any]) -> None:
     assert not lets({**ALLOW, **change})
 
 
+def test_a_denial_of_plain_http_is_not_about_services_of_aws() -> None:
+    plain = {"Effect": "Deny", "Principal": {"AWS": "*"}, "Action": "sqs:*", "Resource": QUEUE}
+    assert lets(ALLOW, {**plain, "Condition": {"Bool": {"aws:SecureTransport": "false"}}})
+    assert not lets(ALLOW, {**plain, "Condition": {"Bool": {"aws:SecureTransport": "true"}}})
+
+
 def test_no_policy_lets_nobody_and_a_denial_outweighs_a_permission() -> None:
     assert not lets_send("", service="s3.amazonaws.com", queue=QUEUE, source=BUCKET)
     assert not lets(ALLOW, {**ALLOW, "Effect": "Deny"})

@@ -306,8 +306,9 @@ def test_a_setting_switches_it_on() -> None:
     assert Settings.from_env({"SUPPLY_LAKE_HOME": "/x", **ON}).iceberg == "sqlite:////x/iceberg.sqlite"
     assert Settings.from_env({"SUPPLY_LAKE_ICEBERG": "postgresql://me@host/db"}).iceberg == "postgresql+psycopg://me@host/db"
     assert Settings.from_env({"SUPPLY_LAKE_LAKE": "s3://b/team/lake"}).iceberg_warehouse == "s3://b/team/iceberg"
-    with pytest.raises(SettingsError, match="is neither on nor off, nor the URL of an SQL catalog"):
-        Settings.from_env({"SUPPLY_LAKE_ICEBERG": "glue"})
+    for other in ("glue", "dynamodb://table"):
+        with pytest.raises(SettingsError, match="is neither on nor off, nor the URL of an SQL catalog"):
+            Settings.from_env({"SUPPLY_LAKE_ICEBERG": other})
 
 
 @pytest.mark.skipif(not EXTENSIONS, reason=f"no iceberg extension of DuckDB {duckdb.__version__} is installed")
