@@ -1,4 +1,4 @@
-"""The demo on AWS's services, as an emulator on this machine speaks them: S3, events by SQS, and what else the lake switches.
+"""The demo on AWS's services, as an emulator on this machine speaks them: S3, SQS, DynamoDB, Glue.
 
 What belongs here: starting the emulator, making what the lake needs there, and the settings that switch each part. What does
 not: the demo (``run``), which is the same. All of it lies in a temporary folder and in the emulator, and is gone at the end.
@@ -18,17 +18,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-PROGRAM = Path(__file__).parents[1] / ".venv-ministack" / "bin" / "ministack"
+PROGRAMS = Path(__file__).parents[1] / ".venv-ministack" / "bin"
 BUCKETS = ("landing", "lake", "rejects")
-USED = ("S3", "SQS events")
+USED = ("S3", "SQS", "DynamoDB", "Glue")
 QUEUE = "supply-lake-arrivals"
 _PATIENCE_SECONDS = 30.0
 
 
 def main() -> int:
     """Run the demo with every part on its AWS service; its exit status."""
-    with tempfile.TemporaryDirectory() as home, _emulator(Path(home)) as endpoint:
-        os.environ.update(_credentials(endpoint))
+    with (
+        tempfile.TemporaryDirectory() as home,
+        _emulator("ministack", home) as endpoint,
+        _emulator("moto_server", home) as glue,
+    ):
+        os.environ.update(_credentials(endpoint), AWS_ENDPOINT_URL_GLUE=glue)
         queue = _furnish()
         os.environ.update(
             SUPPLY_LAKE_HOME=str(Path(home) / "lake"),
@@ -36,26 +40,43 @@ def main() -> int:
             SUPPLY_LAKE_LAKE="s3://supply-lake-lake/curated",
             SUPPLY_LAKE_REJECTS="s3://supply-lake-rejects/set-aside",
             SUPPLY_LAKE_EVENTS=queue,
+            SUPPLY_LAKE_METADATA="dynamodb://supply-lake?create=true",
+            SUPPLY_LAKE_CATALOG="glue",
         )
         import run
 
         status = run.main(stays=False)
-        run.console.print(f"\n[dim]All of this was on an emulator, and is gone with it: {', '.join(USED)}.[/]", soft_wrap=True)
+        _show_catalog()
+        run.console.print(f"\n[dim]All of this was on emulators, and is gone with them: {', '.join(USED)}.[/]", soft_wrap=True)
         return status
 
 
+def _show_catalog() -> None:
+    """What engines that read the catalog find there."""
+    import boto3
+    import run
+
+    glue: Any = boto3.client("glue")
+    tables = glue.get_tables(DatabaseName="supply_lake")["TableList"]
+    commits = {one["Name"]: one["Parameters"].get("supply_lake.live_commit") for one in tables}
+    shown = ", ".join(f"{name} at commit {commit}" for name, commit in sorted(commits.items()) if commit)
+    run.console.print(f"\n[bold]The Glue Data Catalog[/]  {shown}", soft_wrap=True)
+
+
 @contextmanager
-def _emulator(folder: Path) -> Iterator[str]:
-    """The URL of an emulator that lives as long as the block."""
-    if not PROGRAM.exists():
-        raise SystemExit(f"the emulator is not installed ({PROGRAM} is missing); `make demo-aws` installs it")
+def _emulator(program: str, folder: str) -> Iterator[str]:
+    """The URL of an emulator that lives as long as the block. One covers what the other lacks."""
+    path = PROGRAMS / program
+    if not path.exists():
+        raise SystemExit(f"the emulator is not installed ({path} is missing); `make demo-aws` installs it")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    own = {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "HOME": str(folder)}
-    log = folder / "emulator.log"
+    own = {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "HOME": folder}
+    command = [str(path), *(["-H", "127.0.0.1", "-p", str(port)] if program == "moto_server" else [])]
+    log = Path(folder) / f"{program}.log"
     with log.open("wb") as out:
-        process = subprocess.Popen([str(PROGRAM)], env=os.environ | own, cwd=folder, stdout=out, stderr=out)
+        process = subprocess.Popen(command, env=os.environ | own, cwd=folder, stdout=out, stderr=out)
     try:
         _until_up(port, process, log)
         yield f"http://127.0.0.1:{port}"

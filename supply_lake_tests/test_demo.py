@@ -75,7 +75,7 @@ def test_the_demo_on_aws_comes_to_the_same(shown: str, tmp_path: Path) -> None:
     again = re.compile(r" • shipments Tue: shipments/2025/11/04/rotterdam.csv.gz is skipped.*?which is published\n", re.DOTALL)
     assert len(again.findall(here)) == 1
     here = again.sub("", here).replace("2025-11-04     4     93", "2025-11-04     3     93").replace("34  1,010", "33  1,010")
-    assert on_aws.partition("\nAll of this was")[0].rstrip() == here.rstrip()
+    assert on_aws.partition("\nThe Glue Data Catalog")[0].rstrip() == here.rstrip()
 
 
 def test_python_examples_of_the_documents_run(lake: Lake, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
