@@ -1,6 +1,6 @@
 """Would AWS allow this call? Policies of the templates, evaluated.
 
-moto evaluates no conditions and policyuniverse expands statements without deciding, so this is an evaluator of our own. It is small
+An evaluator of our own, small
 and exact about what our policies use: Allow and Deny (a Deny wins, and what nothing allows is denied), ``*`` and ``?`` in actions and
 resources, and the condition operators below. Whatever else it meets in a statement, it refuses to judge.
 """
