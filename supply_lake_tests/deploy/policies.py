@@ -1,8 +1,8 @@
 """Would AWS allow this call? Policies of the templates, evaluated.
 
-An evaluator of our own, small
-and exact about what our policies use: Allow and Deny (a Deny wins, and what nothing allows is denied), ``*`` and ``?`` in actions and
-resources, and the condition operators below. Whatever else it meets in a statement, it refuses to judge.
+An evaluator of our own, small and exact about what our policies use: Allow and Deny (a Deny wins, and what nothing allows is
+denied), ``*`` and ``?`` in actions and resources, and the condition operators below. Whatever else it meets in a statement, it
+refuses to judge.
 """
 
 from __future__ import annotations
