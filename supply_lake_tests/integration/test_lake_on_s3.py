@@ -37,7 +37,7 @@ def test_a_lake_in_s3_is_ingested_read_and_proven_there(tmp_path: Path, s3_locat
     (report,) = lake.verify(landing=True)
     assert report.problems == ()
     assert report.rows.landed == 4
-    with pytest.raises(QueryError, match="may not read s3://"):
+    with pytest.raises(QueryError, match="there is no table s3://"):
         lake.query(f"FROM '{house.stores.lake.uri(lake.live('orders')[0].files[0].path)}'")
     house.close()
 
