@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -10,6 +12,23 @@ from hypothesis import settings
 # How long an example takes tells of the machine and of what else it does, not of the code.
 settings.register_profile("supply_lake", deadline=None)
 settings.load_profile("supply_lake")
+
+
+@pytest.fixture
+def make_house(tmp_path: Path) -> Iterator[Callable[..., object]]:
+    """Builds lakes to ingest into, ``supply_lake_tests.ingest.house.House``, in the test's folder, and closes them afterwards."""
+    from supply_lake_tests.ingest.house import House
+
+    houses: list[House] = []
+
+    def make(*specs: dict[str, Any], env: dict[str, str] | None = None, at: str = "") -> House:
+        house = House(tmp_path / (at or f"house-{len(houses)}"), *specs, env=env)
+        houses.append(house)
+        return house
+
+    yield make
+    for house in houses:
+        house.close()
 
 
 @pytest.fixture(scope="session")

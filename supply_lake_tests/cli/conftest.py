@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from supply_lake.cli.app import run
-from supply_lake_tests.ingest.house import House
 from supply_lake_tests.query.made_lake import MadeLake
 
 
@@ -43,20 +42,6 @@ def make_lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calla
 @pytest.fixture
 def lake(make_lake: Callable[..., MadeLake]) -> MadeLake:
     return make_lake()
-
-
-@pytest.fixture
-def make_house(tmp_path: Path) -> Iterator[Callable[..., House]]:
-    """Makes a lake to ingest into."""
-    houses: list[House] = []
-
-    def make(*specs: dict[str, Any]) -> House:
-        houses.append(House(tmp_path / f"house-{len(houses)}", *specs))
-        return houses[-1]
-
-    yield make
-    for house in houses:
-        house.close()
 
 
 @pytest.fixture
