@@ -79,7 +79,9 @@ def dev(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dev]:
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
     settings = Settings.from_env()
     monkeypatch.setenv("DAGSTER_HOME", str(prepare_home(settings)))
-    command = [str(Path(sys.executable).with_name("dagster")), "dev", "--port", str(port), "--log-level", "warning"]
+    # As from a terminal: whoever runs the tests in the background has them ignore Ctrl-C, and their children with them.
+    heeding = ["env", "--default-signal=INT"]
+    command = [*heeding, str(Path(sys.executable).with_name("dagster")), "dev", "--port", str(port), "--log-level", "warning"]
     output = tmp_path / "output"
     with output.open("wb") as out:
         process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out, start_new_session=True)
